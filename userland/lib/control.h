@@ -1,0 +1,45 @@
+/*
+ * control: the control socket that every daemon has, a Varlink service.
+ *
+ * `sekisho` asks it for Status; configd has it Check a configuration before a commit and Reload it
+ * after. The socket comes from systemd (sekisho-control@<daemon>.socket, file descriptor name
+ * "control") whose owner and mode say who may connect; run by hand, the daemon listens on
+ * path_run("<daemon>.varlink") itself.
+ *
+ *	interface io.sekisho.Daemon
+ *	method Status() -> (status: object)
+ *	method Check(config: object) -> ()
+ *	method Reload() -> ()
+ *	error Invalid (why: string)
+ *
+ * The configuration object of Check is the same JSON that config_load() reads.
+ */
+#pragma once
+
+#include <systemd/sd-event.h>
+#include <systemd/sd-json.h>
+#include <systemd/sd-varlink.h>
+
+#define CONTROL_INVALID "io.sekisho.Daemon.Invalid"
+
+struct control_ops {
+	const char *daemon; /* "inspectd" */
+	/* Any object; lib adds "daemon" and "uptime_s". */
+	int (*status)(void *ctx, sd_json_variant **ret);
+	/* 0, or -errno with *ret_why (heap) saying what a person must change. NULL: all is accepted. */
+	int (*check)(void *ctx, sd_json_variant *config, char **ret_why);
+	/* Reads the rendered configuration again; on failure the old one stays. NULL: nothing to do. */
+	int (*reload)(void *ctx, char **ret_why);
+};
+
+/* Starts answering on the event loop. ops and ctx must outlive the server. More methods of the room's
+ * own may be bound to the result with sd_varlink_server_bind_method(). */
+int control_new(sd_event *event, const struct control_ops *ops, void *ctx, sd_varlink_server **ret);
+
+/* A further Varlink server on a socket of systemd's with this file descriptor name, or, run by hand, on
+ * path_run("<name>.varlink"). For the data sockets (scan, mailauth, maildial): file descriptors may
+ * be passed with a call. */
+int control_listen(sd_event *event, const char *name, void *ctx, sd_varlink_server **ret);
+
+/* Number of sockets systemd passed under this name, their descriptors in fds (at most max). */
+int control_sockets(const char *name, int *fds, int max);

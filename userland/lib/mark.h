@@ -1,0 +1,35 @@
+/*
+ * mark: who owns which bit of the packet mark, the connection mark and the conntrack zone.
+ *
+ * The nftables ruleset is rendered from these numbers (userland/config/applier_nftables.c), so
+ * the kernel's rules and the daemons cannot disagree.
+ */
+#pragma once
+
+#define MARK_LOCAL 0x00000001u	/* packet: deliver here; routing rule to the mail table (maild) */
+#define MARK_BYPASS 0x00000100u /* packet, then connection: inspectd is done with this flow */
+#define MARK_DROP 0x00000200u	/* packet, then connection: inspectd has condemned this flow */
+
+/* The two legs of one proxied mail session carry the same 4-tuple. */
+#define ZONE_MAIL_CLIENT 1
+#define ZONE_MAIL_SERVER 2
+
+/* Routing table in which everything is local, and the one whose default route is the bridge. */
+#define TABLE_LOCAL 100
+#define TABLE_MAIL 101
+
+#define SMTP_PORT 25
+#define SMTP_PROXY_PORT 10025
+
+/* NFQUEUE numbers of inspectd: QUEUE_FIRST to QUEUE_FIRST + threads - 1. */
+#define QUEUE_FIRST 0
+
+/* The dead-man's switches: nftables sets whose elements expire unless the daemon renews them. */
+#define ALIVE_INSPECT_FAMILY NFPROTO_BRIDGE
+#define ALIVE_INSPECT_TABLE "sekisho"
+#define ALIVE_INSPECT_SET "inspect_alive" /* type ether_type */
+#define ALIVE_INSPECT_MS 500
+#define ALIVE_MAIL_FAMILY NFPROTO_NETDEV
+#define ALIVE_MAIL_TABLE "sekisho_mail"
+#define ALIVE_MAIL_SET "mail_alive" /* type inet_service */
+#define ALIVE_MAIL_MS 2000
