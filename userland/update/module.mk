@@ -1,0 +1,3 @@
+# update: signatures and rules, kept fresh: fetch, verify, install.
+update_PROGS := updated
+update_PKGS := libcurl libcrypto zlib
