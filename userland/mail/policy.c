@@ -65,7 +65,8 @@ static const char *unchecked_reason(const struct findings *f)
 		return "scan: the antivirus failed on it";
 	if (strcmp(f->scan.result, "limit") == 0)
 		return "scan: over the limits";
-	if (strcmp(f->dmarc.result, "temperror") == 0)
+	/* Not the result: without a policy to reject, what DNS left open decides nothing. */
+	if (strcmp(f->dmarc.disposition, "temperror") == 0)
 		return "auth: DNS did not answer";
 	return NULL;
 }
