@@ -1,7 +1,7 @@
 /*
- * replay: the main() of fuzz targets when no fuzzer drives them. Feeds every file of the folders (or the
- * files) given as arguments to LLVMFuzzerTestOneInput(); a crash is the failure. Reports in one line `ok ...`.
- * Exit 1 when a path cannot be read or holds nothing, 2 without arguments.
+ * replay: the main() of fuzz targets when no fuzzer drives them. Feeds every file of the folders
+ * (or the files) given as arguments to LLVMFuzzerTestOneInput(); a crash is the failure. Reports in
+ * one line `ok ...`. Exit 1 when a path cannot be read or holds nothing, 2 without arguments.
  */
 #include <dirent.h>
 #include <errno.h>

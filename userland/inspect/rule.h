@@ -1,12 +1,14 @@
 /*
  * rule: reads rule files into an immutable ruleset.
  *
- * A file is lines; a line is empty, a comment, or a rule: action, header and options in parentheses.
- * A rule that cannot be loaded is refused alone, with file, line, column and reason; the others load.
- * Variables (HOME_NET, HTTP_PORTS, ...) come from struct rule_vars, with Suricata's usual defaults.
- * Each option is one descriptor, struct keyword (keyword.h), listed in keywords.def.
+ * A file is lines; a line is empty, a comment, or a rule: action, header and options in
+ * parentheses. A rule that cannot be loaded is refused alone, with file, line, column and reason;
+ * the others load. Variables (HOME_NET, HTTP_PORTS, ...) come from struct rule_vars, with
+ * Suricata's usual defaults. Each option is one descriptor, struct keyword (keyword.h), listed in
+ * keywords.def.
  *
- * Limits: RULE_LINE_BYTES a rule, RULE_MAX rules, RULE_PATTERNS patterns a rule. Beyond: refused, said.
+ * Limits: RULE_LINE_BYTES a rule, RULE_MAX rules, RULE_PATTERNS patterns a rule. Beyond: refused,
+ * said.
  */
 #pragma once
 
@@ -27,17 +29,19 @@ struct rule_vars {
 };
 
 /* Called once for each refused rule; sid is 0 when it could not be read. */
-typedef void rule_refused_fn(void *ctx, const char *file, unsigned line, unsigned column, uint32_t sid,
-	const char *reason);
+typedef void rule_refused_fn(void *ctx, const char *file, unsigned line, unsigned column,
+	uint32_t sid, const char *reason);
 
 struct rule_load_stats {
 	unsigned loaded, refused;
 };
 
 /* Loads all files into one generation. 0, or -errno (-ENOENT: a file cannot be opened, named by the
- * callback with line 0). Refused rules are not an error. cache_dir is where compiled prefilters are kept, or NULL. */
-int ruleset_load(const char *const *files, size_t n_files, const struct rule_vars *vars, const char *cache_dir,
-	rule_refused_fn *refused, void *ctx, struct ruleset **ret, struct rule_load_stats *stats);
+ * callback with line 0). Refused rules are not an error. cache_dir is where compiled prefilters are
+ * kept, or NULL. */
+int ruleset_load(const char *const *files, size_t n_files, const struct rule_vars *vars,
+	const char *cache_dir, rule_refused_fn *refused, void *ctx, struct ruleset **ret,
+	struct rule_load_stats *stats);
 
 /* Reference counting: a generation dies with its last flow. Thread-safe. */
 struct ruleset *ruleset_get(struct ruleset *rs);

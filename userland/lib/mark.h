@@ -1,5 +1,5 @@
 /*
- * mark: who owns which bit of the packet mark, the connection mark and the conntrack zone.
+ * mark: who owns which bit of the packet mark and the connection mark, which table and which queue.
  *
  * The nftables ruleset is rendered from these numbers (userland/config/applier_nftables.c), so
  * the kernel's rules and the daemons cannot disagree.
@@ -9,10 +9,6 @@
 #define MARK_LOCAL 0x00000001u	/* packet: deliver here; routing rule to the mail table (maild) */
 #define MARK_BYPASS 0x00000100u /* packet, then connection: inspectd is done with this flow */
 #define MARK_DROP 0x00000200u	/* packet, then connection: inspectd has condemned this flow */
-
-/* The two legs of one proxied mail session carry the same 4-tuple. */
-#define ZONE_MAIL_CLIENT 1
-#define ZONE_MAIL_SERVER 2
 
 /* Routing table in which everything is local, and the one whose default route is the bridge. */
 #define TABLE_LOCAL 100

@@ -1,0 +1,58 @@
+/*
+ * The rule reader and the engine: the input is rule text up to a NUL, then the bytes that every
+ * buffer of a unit holds. The text is an administrator's or a download's, the rest a stranger's.
+ */
+#include "inspect/detect.h"
+#include "inspect/ruleset.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void unit_run(const struct ruleset *rs, struct span bytes)
+{
+	static const enum rule_proto apps[] = {PROTO_IP, PROTO_HTTP, PROTO_TLS, PROTO_DNS};
+	struct detect_match matches[DETECT_MATCHES];
+	struct detect_flow flow = {0};
+	struct detect_scratch *s;
+
+	if (detect_scratch_new(rs, &s) < 0)
+		return;
+	for (unsigned i = 0; i < 16; i++) {
+		struct detect_input in = {
+			.src = {4, {10, 0, 0, 1}},
+			.dst = {6, {0x20, 0x01, 0x0d, 0xb8}},
+			.src_port = 40000,
+			.dst_port = 80,
+			.ip_proto = i & 8 ? IPPROTO_UDP : IPPROTO_TCP,
+			.app = apps[i % 4],
+			.to_server = i & 4,
+			.established = true,
+			.stream = i & 1,
+		};
+
+		for (unsigned b = 0; b < (in.app == PROTO_IP ? 1 : BUFFER_COUNT); b++)
+			in.buffer[b] = bytes;
+		(void)detect_run(rs, s, &in, &flow, matches);
+		(void)detect_needs_more(rs, in.app, 80, i * 100);
+	}
+	detect_scratch_free(s);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct span all = span_of(data, size), bytes = {data, 0};
+	ptrdiff_t nul = span_chr(all, 0);
+	struct rule_load_stats stats = {0};
+	struct ruleset *rs = ruleset_new();
+
+	if (!rs)
+		return 0;
+	if (nul >= 0) {
+		bytes = span_skip(all, (size_t)nul + 1);
+		all = span_take(all, (size_t)nul);
+	}
+	if (ruleset_add(rs, "fuzz.rules", all, NULL, NULL, NULL, &stats) == 0 &&
+		ruleset_finish(rs, NULL) == 0)
+		unit_run(rs, bytes);
+	ruleset_put(rs);
+	return 0;
+}

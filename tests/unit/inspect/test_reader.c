@@ -1,0 +1,209 @@
+#include "inspect/reader.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "inspect/http.h"
+#include "inspect/tls.h"
+#include "unit.h"
+
+/* One line for each unit: what a row expects. */
+struct seen {
+	char text[2048];
+	size_t n;
+};
+
+static void put(struct seen *s, const char *name, struct span value)
+{
+	if (value.p)
+		s->n += (size_t)snprintf(s->text + s->n, sizeof(s->text) - s->n, " %s=%.*s", name,
+			(int)(value.n < 64 ? value.n : 64), (const char *)value.p);
+}
+
+static void on_unit(void *ctx, const struct unit *u)
+{
+	static const char *const events[] = {"", " http", " tls", " dns"};
+	struct seen *s = ctx;
+
+	s->n += (size_t)snprintf(s->text + s->n, sizeof(s->text) - s->n, "%s%s",
+		u->to_server ? ">" : "<", events[u->event]);
+	put(s, "method", u->buffer[BUFFER_HTTP_METHOD]);
+	put(s, "uri", u->buffer[BUFFER_HTTP_URI]);
+	put(s, "host", u->buffer[BUFFER_HTTP_HOST]);
+	put(s, "agent", u->buffer[BUFFER_HTTP_USER_AGENT]);
+	put(s, "cookie", u->buffer[BUFFER_HTTP_COOKIE]);
+	put(s, "body", u->buffer[BUFFER_HTTP_REQUEST_BODY]);
+	put(s, "status", u->buffer[BUFFER_HTTP_STAT_CODE]);
+	put(s, "page", u->buffer[BUFFER_HTTP_RESPONSE_BODY]);
+	put(s, "sni", u->buffer[BUFFER_TLS_SNI]);
+	put(s, "query", u->buffer[BUFFER_DNS_QUERY]);
+	if (u->event == EVENT_TLS)
+		put(s, "version", span_str(tls_version_name(u->tls.version)));
+	s->n += (size_t)snprintf(s->text + s->n, sizeof(s->text) - s->n, "\n");
+}
+
+static struct reader_env env = {.fn = on_unit};
+
+/* Feeds in pieces of `step` bytes. */
+static enum reader_result feed(
+	struct reader *r, struct seen *s, bool to_server, struct span data, size_t step)
+{
+	enum reader_result result = READER_OK;
+
+	env.ctx = s;
+	while (data.n && result == READER_OK) {
+		struct span piece = span_take(data, step);
+		result = r->ops->feed(r, &env, to_server, piece);
+		data = span_skip(data, piece.n);
+	}
+	return result;
+}
+
+#define HELLO_BODY \
+	"\3\3" R32 "\0" \
+	"\0\2\x13\1" \
+	"\1\0" \
+	"\0\x14" \
+	"\0\0\0\x10\0\x0e\0\0\x0b" \
+	"example.com"
+#define R32 "0123456789abcdef0123456789abcdef"
+#define CLIENT_HELLO "\x16\3\1\0\x43\1\0\0\x3f" HELLO_BODY
+#define SERVER_HELLO "\x16\3\3\0\x32\2\0\0\x2e\3\3" R32 "\0\x13\1\0\0\6\0\x2b\0\2\3\4"
+#define CCS "\x14\3\3\0\1\1"
+#define APP "\x17\3\3\0\2xy"
+
+#define DNS_QUERY "\x12\x34\1\0\0\1\0\0\0\0\0\0\3www\7example\3org\0\0\1\0\1"
+#define DNS_ANSWER "\x12\x34\x81\x80\0\1\0\0\0\0\0\0\3www\7example\3org\0\0\1\0\1"
+#define DNS_LOOP "\x12\x34\1\0\0\1\0\0\0\0\0\0\xc0\x0c\0\1\0\1"
+
+static const struct {
+	const char *name;
+	const struct reader_ops *ops;
+	struct span request, response;
+	enum reader_result want;
+	const char *units;
+} rows[] = {
+	{"GET", &reader_http,
+		SPAN_LIT("GET /a%20b/../c?x=1 HTTP/1.1\r\nHost: Example.COM:80\r\nUser-Agent: "
+			 "t\r\nCookie: k=v\r\n\r\n"),
+		SPAN_LIT("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"), READER_OK,
+		"> method=GET uri=/c?x=1 host=example.com agent=t cookie=k=v\n"
+		"< status=200\n"
+		"< status=200 page=hi\n"
+		"> http method=GET uri=/c?x=1 host=example.com agent=t status=200\n"},
+	{"POST", &reader_http,
+		SPAN_LIT("POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"),
+		SPAN_LIT(""), READER_OK,
+		"> method=POST uri=/p host=a\n"
+		"> method=POST uri=/p host=a body=abc\n"},
+	{"two requests", &reader_http,
+		SPAN_LIT("GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n"),
+		SPAN_LIT(""), READER_OK,
+		"> method=GET uri=/1 host=a\n> method=GET uri=/2 host=a\n"},
+	{"headers not complete", &reader_http, SPAN_LIT("GET /1 HTTP/1.1\r\nHost: a\r\n"),
+		SPAN_LIT(""), READER_OK, ""},
+	{"TLS 1.3", &reader_tls, SPAN_LIT(CLIENT_HELLO CCS APP), SPAN_LIT(SERVER_HELLO CCS APP),
+		READER_DONE, "> sni=example.com\n< tls sni=example.com version=TLS 1.3\n"},
+	{"hello over two records", &reader_tls,
+		SPAN_LIT("\x16\3\1\0\4\1\0\0\x3f\x16\3\1\0\x3f" HELLO_BODY), SPAN_LIT(""),
+		READER_OK, "> sni=example.com\n"},
+	{"not TLS", &reader_tls, SPAN_LIT("GET / HTTP/1.1\r\n"), SPAN_LIT(""), READER_FAILED, ""},
+	{"record too long", &reader_tls, SPAN_LIT("\x16\3\1\xff\xff\1"), SPAN_LIT(""),
+		READER_FAILED, ""},
+	{"DNS over TCP", &reader_dns_tcp, SPAN_LIT("\0\x21" DNS_QUERY),
+		SPAN_LIT("\0\x21" DNS_ANSWER), READER_OK,
+		"> dns query=www.example.org\n< dns query=www.example.org\n"},
+	{"name in a circle", &reader_dns_tcp, SPAN_LIT("\0\x12" DNS_LOOP), SPAN_LIT(""),
+		READER_FAILED, ""},
+};
+
+static void test_rows(void **state)
+{
+	static const size_t steps[] = {100000, 7, 1};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		for (size_t j = 0; j < ARRAY_LEN(steps); j++) {
+			struct seen s = {};
+			/* A body comes in as many units as pieces: whole only. */
+			if (steps[j] < 1000 &&
+				(span_find(rows[i].request, SPAN_LIT("POST")) == 0 ||
+					span_find(rows[i].response, SPAN_LIT("hi")) >= 0))
+				continue;
+			struct reader *r = rows[i].ops->new();
+			enum reader_result got = feed(r, &s, true, rows[i].request, steps[j]);
+			if (got == READER_OK)
+				got = feed(r, &s, false, rows[i].response, steps[j]);
+			r->ops->free(r);
+			if (got != rows[i].want || strcmp(s.text, rows[i].units) != 0)
+				fail_msg("%s in steps of %zu: result %d, units:\n%s", rows[i].name,
+					steps[j], got, s.text);
+		}
+}
+
+static void on_body(void *ctx, const struct unit *u)
+{
+	*(size_t *)ctx = u->buffer[BUFFER_HTTP_REQUEST_BODY].n;
+}
+
+static void test_body_limit(void **state)
+{
+	static uint8_t piece[1000];
+	static struct reader_env body_env = {.fn = on_body};
+	struct span head = SPAN_LIT("POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 40000\r\n\r\n");
+	struct reader *r = reader_http.new();
+	size_t longest = 0;
+
+	(void)state;
+	body_env.ctx = &longest;
+	r->ops->feed(r, &body_env, true, head);
+	for (unsigned i = 0; i < 20; i++)
+		r->ops->feed(r, &body_env, true, span_of(piece, sizeof(piece)));
+	assert_int_equal(longest, HTTP_BODY_BYTES);
+	r->ops->free(r);
+}
+
+static void test_sniff(void **state)
+{
+	static const struct {
+		const char *name;
+		struct span in;
+		bool to_server;
+		uint16_t port;
+		enum sniff want;
+		enum rule_proto proto;
+	} sniffs[] = {
+		{"GET", SPAN_LIT("GET / HTTP/1.1\r\n"), true, 8080, SNIFF_YES, PROTO_HTTP},
+		{"half a method", SPAN_LIT("GE"), true, 80, SNIFF_MORE, PROTO_IP},
+		{"TLS", SPAN_LIT("\x16\3\1\0"), true, 443, SNIFF_YES, PROTO_TLS},
+		{"SMTP greeting", SPAN_LIT("220 mx ESMTP\r\n"), false, 25, SNIFF_YES, PROTO_SMTP},
+		{"FTP greeting", SPAN_LIT("220 ftp\r\n"), false, 21, SNIFF_YES, PROTO_FTP},
+		{"SSH", SPAN_LIT("SSH-2.0-x"), false, 22, SNIFF_YES, PROTO_SSH},
+		{"SMB", SPAN_LIT("\0\0\0\x50\xfeSMB"), true, 445, SNIFF_YES, PROTO_SMB},
+		{"DNS", SPAN_LIT("\0\x21" DNS_QUERY), true, 53, SNIFF_YES, PROTO_DNS},
+		{"nothing known",
+			SPAN_LIT("\x13"
+				 "BitTorrent protocol"),
+			true, 6881, SNIFF_NO, PROTO_IP},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(sniffs); i++) {
+		enum rule_proto proto = PROTO_IP;
+		enum sniff r =
+			sniff_stream(sniffs[i].in, sniffs[i].to_server, sniffs[i].port, &proto);
+
+		if (r != sniffs[i].want || proto != sniffs[i].proto)
+			fail_msg("%s: %d, protocol %d", sniffs[i].name, r, proto);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_body_limit),
+		cmocka_unit_test(test_sniff),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,2 @@
+cli_PROGS := sekisho
+cli_PKGS := libedit libcrypt

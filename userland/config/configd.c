@@ -1,0 +1,124 @@
+/*
+ * configd: keeps the configuration and makes the box follow it.
+ *
+ * At start it loads startup (or what is left of it), applies everything, tells systemd it is ready,
+ * and then serves the command line over its control socket. It reads nothing from the wire.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+
+#include "config/applier_nftables.h"
+#include "config/applier_system.h"
+#include "config/commit.h"
+#include "config/daemon.h"
+#include "config/link.h"
+#include "config/service.h"
+#include "lib/cleanup.h"
+#include "lib/control.h"
+#include "lib/log.h"
+#include "lib/path.h"
+
+#define LEASES "/run/systemd/netif/links" /* state files of networkd */
+
+static sd_event *event;
+static sd_event_source *lease_watch;
+
+static int on_lease(sd_event_source *source, const struct inotify_event *i, void *userdata)
+{
+	_cleanup_free_ char *why = NULL;
+
+	(void)source;
+	(void)i;
+	(void)userdata;
+	/* The one daemon that keeps a resolver open; the others read the file when they look up a
+	 * name. */
+	if (applier_system_leases_changed() &&
+		daemon_call("mailauthd", "io.sekisho.Daemon.Reload", NULL, &why) < 0)
+		log_warning("mailauthd does not take the new resolvers: %s", why ? why : "");
+	return 0;
+}
+
+static void links_changed(void)
+{
+	applier_nftables_links_changed();
+	/* networkd makes the folder, perhaps after configd started. */
+	if (!lease_watch && sd_event_add_inotify(event, &lease_watch, LEASES,
+				    IN_MOVED_TO | IN_CLOSE_WRITE, on_lease, NULL) >= 0)
+		on_lease(NULL, NULL, NULL);
+}
+
+static int status(void *ctx, sd_json_variant **ret)
+{
+	const struct service *s = ctx;
+
+	return sd_json_buildo(ret,
+		SD_JSON_BUILD_PAIR_STRING("configuration", store_origin_names[s->origin]),
+		SD_JSON_BUILD_PAIR_UNSIGNED("commits", s->generation),
+		SD_JSON_BUILD_PAIR_BOOLEAN("password_set", service_has_password(s)));
+}
+
+static const struct control_ops ops = {.daemon = "configd", .status = status};
+
+static void open_log(struct service *s)
+{
+	int r;
+
+	mkdir(path_data("log"), 0755);
+	mkdir(path_data("log/configd"), 0750);
+	r = eve_open(path_data("log/configd"), &s->eve);
+	if (r < 0)
+		log_warning("commits are not recorded: log/configd: %s", strerror(-r));
+}
+
+static int start(struct service *s)
+{
+	sd_varlink_server *server = NULL;
+	int r = schema_load(path_share("yang/sekisho.yang"), &s->schema);
+
+	if (r < 0) {
+		log_error("the schema %s is unusable: %s", path_share("yang/sekisho.yang"),
+			ly_last_logmsg());
+		return r;
+	}
+	open_log(s);
+	r = store_load(&s->schema, &s->running, &s->origin);
+	if (r < 0) {
+		log_error("there is no usable configuration: %s", strerror(-r));
+		return r;
+	}
+	commit_start(s->running);
+	r = link_watch(event, links_changed);
+	if (r < 0)
+		log_warning("links are not watched: %s", strerror(-r));
+	links_changed();
+	r = control_new(event, &ops, s, &server);
+	if (r >= 0)
+		r = service_bind(s, server);
+	if (r < 0)
+		log_error("the control socket: %s", strerror(-r));
+	return r;
+}
+
+int main(void)
+{
+	static struct service service;
+
+	umask(022);
+	signal(SIGPIPE, SIG_IGN);
+	if (sd_event_default(&event) < 0)
+		return EXIT_FAILURE;
+	sd_event_set_signal_exit(event, true);
+	sd_event_set_watchdog(event, true);
+	int r = start(&service);
+	if (r >= 0) {
+		sd_notify(0, "READY=1");
+		r = sd_event_loop(event);
+	}
+	service_fini(&service);
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,9 @@
+/* file: replaces a file whole, by rename from a new one beside it. */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* durable: synced to disk, file and folder, before it returns. 0, 1 when the file already
+ * held this text and was left alone (never when durable), or -errno. */
+int file_replace(const char *path, const char *text, mode_t mode, bool durable);

@@ -1,0 +1,6 @@
+/* link: calls back when a network link came, went or changed (rtnetlink). */
+#pragma once
+
+#include <systemd/sd-event.h>
+
+int link_watch(sd_event *event, void (*changed)(void));

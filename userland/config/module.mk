@@ -1,0 +1,2 @@
+config_PROGS := configd
+config_PKGS := libyang libnftables

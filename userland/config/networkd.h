@@ -1,0 +1,23 @@
+/*
+ * networkd: the .netdev and .network files of a configuration. Pure: JSON in, files out.
+ *
+ * br0 is a cable: no address, no ARP, no spanning tree. It only carries the routes of the mail
+ * path: what TPROXY has marked is local (TABLE_LOCAL), and packets of mail sessions that this box
+ * sends leave through br0 without a next hop (TABLE_MAIL), since nftables puts the MAC addresses
+ * back. The box's own address is on mgmt0, whose peer mgmt1 is one more port of the bridge (ADR
+ * 0007). Physical ports that the configuration does not name are taken down.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <systemd/sd-json.h>
+
+#define NETWORKD_PREFIX "60-sekisho-" /* every file of ours, and none of anybody else's */
+
+typedef int (*networkd_put_t)(void *ctx, const char *file, const char *text);
+
+/* "192.0.2.1/24" or "2001:db8::1/64". */
+bool networkd_is_address(const char *text);
+
+/* Calls put for each file; ends at the first negative return and gives it back. */
+int networkd_render(sd_json_variant *config, networkd_put_t put, void *ctx);

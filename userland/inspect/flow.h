@@ -1,0 +1,80 @@
+/*
+ * flow: who talks to whom, and what is known about it.
+ *
+ * flow_lookup() finds the flow of a packet or begins one. The client is the side that opened the
+ * flow: the sender of the SYN, else of the first packet seen (a SYN+ACK seen first means the other
+ * side; without either, the server is who answers in HTTP or has a port below 1024). A flow is in
+ * one of three classes by age, each a list ordered by last packet, so expiry only ever looks at
+ * list heads. At its end the owner's callback gets the flow while all it holds is still there, then
+ * it is wiped.
+ *
+ * The table is allocated once. Limits: FLOW_MAX flows a thread; at the limit the idlest flow of the
+ * least valuable class (closed, then new, then established) is ended early and counted
+ * (`flow.forced`): its later packets begin a new flow, picked up midway. What the kernel already
+ * knows (marks) stays in force.
+ *
+ * The hash is keyed (SipHash, a random key a table), so nobody can aim at one bucket.
+ */
+#pragma once
+
+#include "inspect/app.h"
+#include "inspect/counter.h"
+#include "inspect/decode.h"
+#include "inspect/reader.h"
+#include "inspect/stream.h"
+
+#define FLOW_MAX 65536
+#define FLOW_NEW_S 30
+#define FLOW_ESTABLISHED_S 300
+#define FLOW_CLOSED_S 10
+
+enum flow_class { FLOW_NEW, FLOW_ESTABLISHED, FLOW_CLOSED, FLOW_CLASSES };
+enum flow_end { FLOW_END_TIMEOUT, FLOW_END_FORCED, FLOW_END_SHUTDOWN, FLOW_END_REUSED };
+enum flow_fate { FATE_INSPECT, FATE_PASS, FATE_DROP, FATE_BYPASS };
+
+enum flow_side { SIDE_CLIENT, SIDE_SERVER }; /* who sent it: index of per-direction arrays */
+
+struct flow_key {
+	struct detect_addr addr[2]; /* by side */
+	uint16_t port[2];
+	uint16_t vlan[DECODE_TAGS];
+	uint8_t ip_proto;
+};
+
+struct flow {
+	struct flow *bucket_next;
+	struct flow *older, *newer; /* in the list of its class, or of the free */
+	struct flow_key key;
+	enum flow_class class;
+	enum flow_fate fate;
+	uint64_t id;
+	struct timeval first, last;
+	uint64_t pkts[2], bytes[2];
+	uint8_t tcp_flags[2]; /* all seen, by side */
+	bool established;     /* handshake seen, or both sides have spoken */
+	bool spoken[2];       /* has sent payload */
+	bool alerted;
+	bool reported_drop;
+	bool encrypted; /* TLS past its handshake */
+	enum rule_proto app_proto;
+	bool sniffed[2]; /* no protocol at the beginning of this direction */
+	struct stream stream[2];
+	struct app_flow app;
+	struct reader *reader;
+	struct detect_flow detect;
+	struct unit_seen told; /* sids that stream data matched: the window shows them again */
+};
+
+struct flow_table;
+typedef void flow_end_fn(void *ctx, struct flow *f, enum flow_end why);
+
+int flow_table_new(
+	struct counters *counters, flow_end_fn *on_end, void *ctx, struct flow_table **ret);
+void flow_table_free(struct flow_table *t);
+void flow_end_all(struct flow_table *t);
+/* Never NULL. ret_side is who sent the packet. Counts the packet and follows the state of TCP. */
+struct flow *flow_lookup(struct flow_table *t, const struct packet *p, enum flow_side *ret_side);
+/* Ends flows that were silent for too long, at most `max`. */
+void flow_expire(struct flow_table *t, const struct timeval *now, unsigned max);
+const char *flow_class_name(enum flow_class c);
+const char *flow_end_name(enum flow_end e);

@@ -1,0 +1,70 @@
+/*
+ * stream: puts the TCP payload of one direction in order.
+ *
+ * stream_push() takes a segment: what is next in sequence is delivered at once, what lies ahead is
+ * kept until the hole before it fills, what was delivered before is left out. A hole that the
+ * receiver acknowledges was never going to be seen (a capture that lost packets, a flow picked up
+ * midway): stream_acked() gives it up. Each delivery carries a window: the last STREAM_TAIL_BYTES
+ * before it, then the new bytes, so a pattern that straddles segments is whole in one of the
+ * windows; at the beginning the window is the whole stream.
+ *
+ * Overlap: the bytes delivered first stand; a later copy is ignored and counted.
+ *
+ * Limits: STREAM_DEPTH_BYTES a direction, then nothing is delivered (`depth`); STREAM_AHEAD_BYTES
+ * kept a direction and STREAM_POOL_BYTES a thread. Beyond, offline, the hole is given up and the
+ * next delivery has `gap` set; in line stream_push() refuses the segment: dropped, it will be sent
+ * again, and skipping ahead would let a sender choose what is not inspected. Source: RFC 9293,
+ * section 3.4.
+ */
+#pragma once
+
+#include "inspect/counter.h"
+#include "lib/span.h"
+
+#define STREAM_DEPTH_BYTES (1u << 20)
+#define STREAM_TAIL_BYTES 2048
+#define STREAM_AHEAD_BYTES (256u << 10)
+#define STREAM_POOL_BYTES (32u << 20)
+/* Tail and the largest piece that is delivered at once, a GSO packet. */
+#define STREAM_WINDOW_BYTES (STREAM_TAIL_BYTES + 65536)
+
+struct segment;
+
+struct stream {
+	struct segment *ahead; /* by sequence number */
+	uint8_t *tail;
+	uint32_t next; /* sequence number of the next byte to deliver */
+	uint32_t ahead_bytes;
+	uint16_t tail_bytes;
+	bool open;      /* next is known */
+	bool depth;     /* the limit is reached */
+	bool gap;       /* bytes were missed since the last delivery */
+	uint64_t bytes; /* delivered */
+};
+
+/* Memory and counters shared by the streams of a thread. */
+struct stream_pool {
+	size_t used_bytes;
+	bool inline_mode;
+	struct counters *counters;
+	uint8_t window[STREAM_WINDOW_BYTES];
+};
+
+struct stream_data {
+	struct span fresh; /* the new bytes: the end of window */
+	struct span window;
+	uint64_t offset; /* of the window's first byte among the bytes delivered */
+	bool whole; /* the window begins at the first byte of the stream */
+	bool gap;   /* bytes are missing before fresh */
+};
+
+/* Called for each piece in order; both spans live until it returns. */
+typedef void stream_fn(void *ctx, const struct stream_data *d);
+
+void stream_syn(struct stream *s, uint32_t seq);
+/* False: in line, and not kept. */
+bool stream_push(struct stream *s, struct stream_pool *pool, uint32_t seq, struct span data,
+	stream_fn *fn, void *ctx);
+void stream_acked(
+	struct stream *s, struct stream_pool *pool, uint32_t ack, stream_fn *fn, void *ctx);
+void stream_free(struct stream *s, struct stream_pool *pool);
