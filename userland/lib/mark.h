@@ -28,4 +28,4 @@
 #define ALIVE_MAIL_FAMILY NFPROTO_NETDEV
 #define ALIVE_MAIL_TABLE "sekisho_mail"
 #define ALIVE_MAIL_SET "mail_alive" /* type inet_service */
-#define ALIVE_MAIL_MS 2000
+#define ALIVE_MAIL_MS 5000 /* mail is patient: a busy box must not open the gate by a hiccup */

@@ -68,6 +68,9 @@ static int add_elements(struct nftset *s, struct nlmsghdr *nlh, const uint16_t *
 		}
 		nftnl_set_elem_set(e, NFTNL_SET_ELEM_KEY, &keys_be[i], sizeof(keys_be[i]));
 		nftnl_set_elem_set_u64(e, NFTNL_SET_ELEM_TIMEOUT, timeout_ms);
+		/* Without it the kernel leaves an element with this time-out as it is, and it expires
+		 * between two beats. */
+		nftnl_set_elem_set_u64(e, NFTNL_SET_ELEM_EXPIRATION, timeout_ms);
 		nftnl_set_elem_add(set, e);
 	}
 	nftnl_set_elems_nlmsg_build_payload(nlh, set);
