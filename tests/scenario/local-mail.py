@@ -669,16 +669,16 @@ def test_beat_and_restart():
     assert dial_process.wait(10) == 0
     c = Client()
     assert c.reply().startswith("421 4.4.1 Sekisho")
-    wait_for("the set without maildial", lambda: not alive(), 5)
+    wait_for("the set without maildial", lambda: not alive(), 10)
     dial_process = start("maildial", "mid")
-    wait_for("the set with maildial again", alive, 5)
+    wait_for("the set with maildial again", alive, 10)
     c = Client()
     c.hello()
     maild_process.terminate()
     assert maild_process.wait(10) == 0, "maild's exit code"
     assert c.is_closed()
     begin = time.monotonic()
-    wait_for("the set without maild", lambda: not alive(), 5)
+    wait_for("the set without maild", lambda: not alive(), 10)
     return f"expired {time.monotonic() - begin:.1f} s after the end of maild"
 
 
