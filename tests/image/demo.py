@@ -32,7 +32,7 @@ PASSWORD = "a gate on the old road"
 SSH_SOCKET = "/tmp/sekisho-demo-ssh"
 BOOT_S, LINE_S = 240, 90  # emulation without KVM is slow
 FRESH_SID = 9000001
-STATUS_DAEMONS = ("configd", "inspectd", "maild", "mailauthd", "scand", "updated")
+STATUS_DAEMONS = ("configd", "inspectd", "maild", "maildial", "mailauthd", "scand", "updated")
 
 
 class Failed(Exception):
@@ -199,7 +199,7 @@ def row_page(_c: Console) -> str:
     want(r.returncode == 0 and requested("/page"), r.stderr)
     peer = requested("/page")[0]["peer"]
     want(peer[0] == w.LAN4, f"the server saw {peer}")
-    line = logged("show events inspectd", " flow ", "HTTP", f"{w.LAN4}:{peer[1]}", seconds=180)
+    line = logged("show events inspectd", " flow ", "application HTTP", f"{w.LAN4}:{peer[1]}", seconds=180)
     return f"access log: GET /page from {w.LAN4}; flow event: {brief(line)}"
 
 

@@ -106,6 +106,7 @@ static void print_event(sd_json_variant *json)
 	const char *time = json_str(json, "timestamp"), *type = json_str(json, "event_type");
 	const char *app = json_str(json, "app_proto"), *why = json_str(json, "why");
 	sd_json_variant *detail = sd_json_variant_by_key(json, type);
+	sd_json_variant *ndpi = sd_json_variant_by_key(json, "app");
 
 	print_safe(stdout, time);
 	fputs("  ", stdout);
@@ -114,6 +115,10 @@ static void print_event(sd_json_variant *json)
 	if (app) {
 		fputs(" ", stdout);
 		print_safe(stdout, app);
+	}
+	if (ndpi && json_str(ndpi, "ndpi_app")) {
+		fputs(" application ", stdout);
+		print_safe(stdout, json_str(ndpi, "ndpi_app"));
 	}
 	if (detail && sd_json_variant_is_object(detail)) {
 		fputs("  ", stdout);

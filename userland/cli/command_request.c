@@ -20,12 +20,13 @@ static bool read_secret(const char *prompt, char *out, size_t cap)
 	char ch;
 
 	if (terminal) {
-		fputs(prompt, stdout);
-		fflush(stdout);
+		/* The echo is off before the question is seen: who answers at once is not shown. */
 		hidden = shown;
 		hidden.c_lflag &= ~(tcflag_t)ECHO;
 		hidden.c_lflag |= ICANON;
 		tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
+		fputs(prompt, stdout);
+		fflush(stdout);
 	}
 	/* Byte by byte: what follows in a script is not ours. */
 	while (read(STDIN_FILENO, &ch, 1) == 1) {
@@ -37,7 +38,7 @@ static bool read_secret(const char *prompt, char *out, size_t cap)
 		n++;
 	}
 	if (terminal) {
-		tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
+		tcsetattr(STDIN_FILENO, TCSADRAIN, &shown);
 		putchar('\n');
 	}
 	out[n < cap ? n : cap - 1] = 0;

@@ -14,7 +14,7 @@
 #include "lib/cleanup.h"
 
 const char *const daemon_names[] = {
-	"inspectd", "maild", "mailauthd", "scand", "updated", "configd", NULL};
+	"inspectd", "maild", "maildial", "mailauthd", "scand", "updated", "configd", NULL};
 
 static int ask_status(const char *daemon, sd_json_variant **ret, char **ret_error)
 {

@@ -15,7 +15,7 @@ struct engine {
 	struct flow_table *flows;
 	struct timeval now;
 	struct judgement j;
-	struct span payload; /* what units of this packet see as payload */
+	struct span payload;     /* what units of this packet see as payload */
 	uint64_t payload_offset; /* of its first byte in the stream */
 	unsigned readers;
 	struct counters counters;

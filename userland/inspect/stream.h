@@ -54,8 +54,8 @@ struct stream_data {
 	struct span fresh; /* the new bytes: the end of window */
 	struct span window;
 	uint64_t offset; /* of the window's first byte among the bytes delivered */
-	bool whole; /* the window begins at the first byte of the stream */
-	bool gap;   /* bytes are missing before fresh */
+	bool whole;      /* the window begins at the first byte of the stream */
+	bool gap;        /* bytes are missing before fresh */
 };
 
 /* Called for each piece in order; both spans live until it returns. */

@@ -44,9 +44,9 @@ static inline int take_fd(int *fd)
 	return v;
 }
 
-#define take_ptr(p)                                                                                \
-	({                                                                                         \
-		__typeof__(p) v_ = (p);                                                            \
-		(p) = NULL;                                                                        \
-		v_;                                                                                \
+#define take_ptr(p) \
+	({ \
+		__typeof__(p) v_ = (p); \
+		(p) = NULL; \
+		v_; \
 	})

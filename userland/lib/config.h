@@ -12,5 +12,6 @@
 
 #define CONFIG_BYTES_MAX (4u << 20)
 
-/* name: "inspection", "mail", "update", "system". -ENOENT when not rendered yet, -EBADMSG when not JSON. */
+/* name: "inspection", "mail", "update", "system". -ENOENT when not rendered yet, -EBADMSG when not
+ * JSON. */
 int config_load(const char *name, sd_json_variant **ret);

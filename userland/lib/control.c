@@ -34,11 +34,12 @@ int control_sockets(const char *name, int *fds, int max)
 
 static int reply_why(sd_varlink *link, int r, const char *why)
 {
-	return sd_varlink_errorbo(link, CONTROL_INVALID,
-		SD_JSON_BUILD_PAIR_STRING("why", why ? why : strerror(-r)));
+	return sd_varlink_errorbo(
+		link, CONTROL_INVALID, SD_JSON_BUILD_PAIR_STRING("why", why ? why : strerror(-r)));
 }
 
-static int on_status(sd_varlink *link, sd_json_variant *parameters, sd_varlink_method_flags_t flags, void *userdata)
+static int on_status(sd_varlink *link, sd_json_variant *parameters, sd_varlink_method_flags_t flags,
+	void *userdata)
 {
 	_cleanup_(sd_json_variant_unrefp) sd_json_variant *status = NULL;
 	int r = control.ops->status(userdata, &status);
@@ -49,13 +50,15 @@ static int on_status(sd_varlink *link, sd_json_variant *parameters, sd_varlink_m
 		return reply_why(link, r, NULL);
 	r = sd_json_variant_set_field_string(&status, "daemon", control.ops->daemon);
 	if (r >= 0)
-		r = sd_json_variant_set_field_unsigned(&status, "uptime_s", (uint64_t)(time(NULL) - control.start));
+		r = sd_json_variant_set_field_unsigned(
+			&status, "uptime_s", (uint64_t)(time(NULL) - control.start));
 	if (r < 0)
 		return reply_why(link, r, NULL);
 	return sd_varlink_replybo(link, SD_JSON_BUILD_PAIR_VARIANT("status", status));
 }
 
-static int on_check(sd_varlink *link, sd_json_variant *parameters, sd_varlink_method_flags_t flags, void *userdata)
+static int on_check(sd_varlink *link, sd_json_variant *parameters, sd_varlink_method_flags_t flags,
+	void *userdata)
 {
 	_cleanup_free_ char *why = NULL;
 	sd_json_variant *config = sd_json_variant_by_key(parameters, "config");
@@ -67,7 +70,8 @@ static int on_check(sd_varlink *link, sd_json_variant *parameters, sd_varlink_me
 	return r < 0 ? reply_why(link, r, why) : sd_varlink_reply(link, NULL);
 }
 
-static int on_reload(sd_varlink *link, sd_json_variant *parameters, sd_varlink_method_flags_t flags, void *userdata)
+static int on_reload(sd_varlink *link, sd_json_variant *parameters, sd_varlink_method_flags_t flags,
+	void *userdata)
 {
 	_cleanup_free_ char *why = NULL;
 

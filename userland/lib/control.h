@@ -26,19 +26,21 @@ struct control_ops {
 	const char *daemon; /* "inspectd" */
 	/* Any object; lib adds "daemon" and "uptime_s". */
 	int (*status)(void *ctx, sd_json_variant **ret);
-	/* 0, or -errno with *ret_why (heap) saying what a person must change. NULL: all is accepted. */
+	/* 0, or -errno with *ret_why (heap) saying what a person must change. NULL: all is
+	 * accepted. */
 	int (*check)(void *ctx, sd_json_variant *config, char **ret_why);
-	/* Reads the rendered configuration again; on failure the old one stays. NULL: nothing to do. */
+	/* Reads the rendered configuration again; on failure the old one stays. NULL: nothing to
+	 * do. */
 	int (*reload)(void *ctx, char **ret_why);
 };
 
-/* Starts answering on the event loop. ops and ctx must outlive the server. More methods of the room's
- * own may be bound to the result with sd_varlink_server_bind_method(). */
+/* Starts answering on the event loop. ops and ctx must outlive the server. More methods of the
+ * room's own may be bound to the result with sd_varlink_server_bind_method(). */
 int control_new(sd_event *event, const struct control_ops *ops, void *ctx, sd_varlink_server **ret);
 
-/* A further Varlink server on a socket of systemd's with this file descriptor name, or, run by hand, on
- * path_run("<name>.varlink"). For the data sockets (scan, mailauth, maildial): file descriptors may
- * be passed with a call. */
+/* A further Varlink server on a socket of systemd's with this file descriptor name, or, run by
+ * hand, on path_run("<name>.varlink"). For the data sockets (scan, mailauth, maildial): file
+ * descriptors may be passed with a call. */
 int control_listen(sd_event *event, const char *name, void *ctx, sd_varlink_server **ret);
 
 /* Number of sockets systemd passed under this name, their descriptors in fds (at most max). */

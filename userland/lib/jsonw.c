@@ -116,7 +116,8 @@ static void put_escaped(struct jsonw *w, const uint8_t *p, size_t n)
 			continue;
 		}
 		size_t run = i;
-		while (run < n && p[run] >= 0x20 && p[run] < 0x7F && p[run] != '"' && p[run] != '\\')
+		while (run < n && p[run] >= 0x20 && p[run] < 0x7F && p[run] != '"' &&
+			p[run] != '\\')
 			run++;
 		if (run > i) {
 			put(w, (const char *)p + i, run - i);

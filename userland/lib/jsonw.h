@@ -1,8 +1,8 @@
 /*
  * jsonw: writes one JSON text into a buffer of fixed size, without allocating.
  *
- * For what the packet path and the mail path emit; the control side uses sd-json. Text from the wire
- * goes through jsonw_span(), which escapes and replaces what is not UTF-8 by U+FFFD (RFC 8259,
+ * For what the packet path and the mail path emit; the control side uses sd-json. Text from the
+ * wire goes through jsonw_span(), which escapes and replaces what is not UTF-8 by U+FFFD (RFC 8259,
  * section 8.1). When the buffer is full the writer sets `full` and ignores the rest: the caller
  * drops that event and counts it.
  *

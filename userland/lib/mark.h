@@ -6,9 +6,9 @@
  */
 #pragma once
 
-#define MARK_LOCAL 0x00000001u	/* packet: deliver here; routing rule to the mail table (maild) */
+#define MARK_LOCAL 0x00000001u  /* packet: deliver here; routing rule to the mail table (maild) */
 #define MARK_BYPASS 0x00000100u /* packet, then connection: inspectd is done with this flow */
-#define MARK_DROP 0x00000200u	/* packet, then connection: inspectd has condemned this flow */
+#define MARK_DROP 0x00000200u   /* packet, then connection: inspectd has condemned this flow */
 
 /* Routing table in which everything is local, and the one whose default route is the bridge. */
 #define TABLE_LOCAL 100

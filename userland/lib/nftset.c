@@ -33,7 +33,8 @@ int nftset_open(int family, const char *table, const char *set, struct nftset **
 	strncpy(s->set, set, sizeof(s->set) - 1);
 	s->nl = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
 	if (!s->nl || mnl_socket_bind(s->nl, 0, MNL_SOCKET_AUTOPID) < 0 ||
-		setsockopt(mnl_socket_get_fd(s->nl), SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait))) {
+		setsockopt(
+			mnl_socket_get_fd(s->nl), SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait))) {
 		int e = errno;
 		nftset_free(s);
 		return -e;
@@ -51,8 +52,8 @@ void nftset_free(struct nftset *s)
 	free(s);
 }
 
-static int add_elements(struct nftset *s, struct nlmsghdr *nlh, const uint16_t *keys_be, unsigned count,
-	uint32_t timeout_ms)
+static int add_elements(struct nftset *s, struct nlmsghdr *nlh, const uint16_t *keys_be,
+	unsigned count, uint32_t timeout_ms)
 {
 	struct nftnl_set *set = nftnl_set_alloc();
 
@@ -68,8 +69,8 @@ static int add_elements(struct nftset *s, struct nlmsghdr *nlh, const uint16_t *
 		}
 		nftnl_set_elem_set(e, NFTNL_SET_ELEM_KEY, &keys_be[i], sizeof(keys_be[i]));
 		nftnl_set_elem_set_u64(e, NFTNL_SET_ELEM_TIMEOUT, timeout_ms);
-		/* Without it the kernel leaves an element with this time-out as it is, and it expires
-		 * between two beats. */
+		/* Without it the kernel leaves an element with this time-out as it is, and it
+		 * expires between two beats. */
 		nftnl_set_elem_set_u64(e, NFTNL_SET_ELEM_EXPIRATION, timeout_ms);
 		nftnl_set_elem_add(set, e);
 	}
@@ -93,8 +94,8 @@ int nftset_renew(struct nftset *s, const uint16_t *keys_be, unsigned count, uint
 	nftnl_batch_begin(mnl_nlmsg_batch_current(batch), s->seq++);
 	mnl_nlmsg_batch_next(batch);
 	want = s->seq++;
-	struct nlmsghdr *nlh = nftnl_nlmsg_build_hdr(mnl_nlmsg_batch_current(batch), NFT_MSG_NEWSETELEM,
-		s->family, NLM_F_CREATE | NLM_F_ACK, want);
+	struct nlmsghdr *nlh = nftnl_nlmsg_build_hdr(mnl_nlmsg_batch_current(batch),
+		NFT_MSG_NEWSETELEM, s->family, NLM_F_CREATE | NLM_F_ACK, want);
 	r = add_elements(s, nlh, keys_be, count, timeout_ms);
 	if (r < 0) {
 		mnl_nlmsg_batch_stop(batch);
@@ -104,7 +105,8 @@ int nftset_renew(struct nftset *s, const uint16_t *keys_be, unsigned count, uint
 	nftnl_batch_end(mnl_nlmsg_batch_current(batch), s->seq++);
 	mnl_nlmsg_batch_next(batch);
 
-	ssize_t n = mnl_socket_sendto(s->nl, mnl_nlmsg_batch_head(batch), mnl_nlmsg_batch_size(batch));
+	ssize_t n =
+		mnl_socket_sendto(s->nl, mnl_nlmsg_batch_head(batch), mnl_nlmsg_batch_size(batch));
 	mnl_nlmsg_batch_stop(batch);
 	if (n < 0)
 		return -errno;

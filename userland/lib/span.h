@@ -122,7 +122,8 @@ static inline uint32_t cursor_be24(struct cursor *c)
 static inline uint32_t cursor_be32(struct cursor *c)
 {
 	struct span s = cursor_take(c, 4);
-	return s.n ? (uint32_t)s.p[0] << 24 | (uint32_t)s.p[1] << 16 | (uint32_t)s.p[2] << 8 | s.p[3]
+	return s.n ? (uint32_t)s.p[0] << 24 | (uint32_t)s.p[1] << 16 | (uint32_t)s.p[2] << 8 |
+			       s.p[3]
 		   : 0;
 }
 
