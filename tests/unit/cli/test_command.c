@@ -73,8 +73,8 @@ static void test_complete(void **state)
 	assert_true(has(&list, "mail") && has(&list, "status") && has(&list, "inspect"));
 	candidates_fini(&list);
 	command_complete(&c, status, 2, "m", &list);
-	assert_int_equal(list.n, 2);
-	assert_true(has(&list, "maild") && has(&list, "mailauthd"));
+	assert_int_equal(list.n, 3);
+	assert_true(has(&list, "maild") && has(&list, "maildial") && has(&list, "mailauthd"));
 	candidates_fini(&list);
 }
 
