@@ -1,7 +1,7 @@
 /*
  * mark: who owns which bit of the packet mark and the connection mark, which table and which queue.
  *
- * The nftables ruleset is rendered from these numbers (userland/config/applier_nftables.c), so
+ * The nftables ruleset is rendered from these numbers (userland/config/ruleset.c), so
  * the kernel's rules and the daemons cannot disagree.
  */
 #pragma once
