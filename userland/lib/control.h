@@ -6,13 +6,20 @@
  * "control") whose owner and mode say who may connect; run by hand, the daemon listens on
  * path_run("<daemon>.varlink") itself.
  *
+ * Behind the one socket stand three servers, one a role (role.h): a connection is given to that of
+ * its peer, and finds there the methods that the role may call and no others. What a room binds to
+ * the server of control_new() only an admin finds; control_allow() opens a method to a lower role.
+ *
  *	interface io.sekisho.Daemon
  *	method Status() -> (status: object)
  *	method Check(config: object) -> ()
  *	method Reload() -> ()
  *	error Invalid (why: string)
  *
- * The configuration object of Check is the same JSON that config_load() reads.
+ * Status is for everybody who may connect. The configuration object of Check is the same JSON that
+ * config_load() reads.
+ *
+ * Limits: CONTROL_CONNECTIONS a role, so that auditors cannot keep an admin out; more are closed.
  */
 #pragma once
 
@@ -20,7 +27,10 @@
 #include <systemd/sd-json.h>
 #include <systemd/sd-varlink.h>
 
+#include "lib/role.h"
+
 #define CONTROL_INVALID "io.sekisho.Daemon.Invalid"
+#define CONTROL_CONNECTIONS 64
 
 struct control_ops {
 	const char *daemon; /* "inspectd" */
@@ -35,8 +45,13 @@ struct control_ops {
 };
 
 /* Starts answering on the event loop. ops and ctx must outlive the server. More methods of the
- * room's own may be bound to the result with sd_varlink_server_bind_method(). */
+ * room's own may be bound to the result with sd_varlink_server_bind_method(), for admins. */
 int control_new(sd_event *event, const struct control_ops *ops, void *ctx, sd_varlink_server **ret);
+/* Binds a method for this role and those above it. server is control_new()'s. */
+int control_allow(sd_varlink_server *server, enum role least, const char *method,
+	sd_varlink_method_t method_fn);
+/* sd_varlink_server_bind_disconnect() for the connections of every role. */
+int control_on_disconnect(sd_varlink_server *server, sd_varlink_disconnect_t disconnect);
 
 /* A further Varlink server on a socket of systemd's with this file descriptor name, or, run by
  * hand, on path_run("<name>.varlink"). For the data sockets (scan, mailauth, maildial): file

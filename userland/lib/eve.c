@@ -145,6 +145,24 @@ bool eve_end(struct eve *e, struct jsonw *w)
 	return true;
 }
 
+void eve_append(struct eve *e, struct span lines)
+{
+	while (lines.n) {
+		struct span part = span_take(lines, sizeof(e->buffer) - e->used);
+		while (part.n && part.p[part.n - 1] != '\n') /* a file ends with a whole line */
+			part.n--;
+		if (part.n == 0 && e->used == 0)
+			return; /* longer than any line: not ours */
+		if (part.n == 0) {
+			eve_flush(e);
+			continue;
+		}
+		memcpy(e->buffer + e->used, part.p, part.n);
+		e->used += part.n;
+		lines = span_skip(lines, part.n);
+	}
+}
+
 uint64_t eve_lost(const struct eve *e)
 {
 	return e->lost;

@@ -34,6 +34,8 @@ void eve_free(struct eve *e);
 void eve_begin(struct eve *e, struct jsonw *w, const char *event_type, const struct timeval *at);
 /* Ends the line and buffers it. False when it was lost (too long, disk full): counted. */
 bool eve_end(struct eve *e, struct jsonw *w);
+/* Appends whole lines that were formatted elsewhere, each with its line end. */
+void eve_append(struct eve *e, struct span lines);
 /* Writes out what is buffered: at every turn of the daemon's loop, or by a timer. */
 void eve_flush(struct eve *e);
 uint64_t eve_lost(const struct eve *e);

@@ -6,9 +6,17 @@
  */
 #pragma once
 
-#define MARK_LOCAL 0x00000001u  /* packet: deliver here; routing rule to the mail table (maild) */
+#define MARK_LOCAL 0x00000001u /* packet: deliver here; routing rule to the mail table (maild) */
+#define MARK_RELAY \
+	0x00000002u             /* packet: mail of the box itself, routed as its other traffic is \
+				 */
 #define MARK_BYPASS 0x00000100u /* packet, then connection: inspectd is done with this flow */
 #define MARK_DROP 0x00000200u   /* packet, then connection: inspectd has condemned this flow */
+/* One direction only: the packet says it for its own, the rules save it under the direction that
+ * conntrack gives it, so that the engine need not know which that is. */
+#define MARK_BYPASS_SIDE 0x00000400u
+#define MARK_BYPASS_ORIGINAL 0x00000800u /* connection */
+#define MARK_BYPASS_REPLY 0x00001000u    /* connection */
 
 /* Routing table in which everything is local, and the one whose default route is the bridge. */
 #define TABLE_LOCAL 100
@@ -24,7 +32,10 @@
 #define ALIVE_INSPECT_FAMILY NFPROTO_BRIDGE
 #define ALIVE_INSPECT_TABLE "sekisho"
 #define ALIVE_INSPECT_SET "inspect_alive" /* type ether_type */
-#define ALIVE_INSPECT_MS 500
+/* In route mode there is no bridge: the same set is in this table instead. */
+#define ALIVE_ROUTE_FAMILY NFPROTO_INET
+#define ALIVE_ROUTE_TABLE "sekisho_route"
+#define ALIVE_INSPECT_MS 400
 #define ALIVE_MAIL_FAMILY NFPROTO_NETDEV
 #define ALIVE_MAIL_TABLE "sekisho_mail"
 #define ALIVE_MAIL_SET "mail_alive" /* type inet_service */
