@@ -7,6 +7,7 @@
 systemd-networkd runs on the rendered files, nftables is the kernel's own; inspectd is played by this script. B names
 the build folder. One line for each check; exit code 1 when one failed.
 """
+import glob
 import json
 import os
 import shutil
@@ -124,7 +125,8 @@ class Daemon:
 def prepare():
     for d in ("run", "data/config", "share/yang"):
         os.makedirs(f"{DIR}/{d}")
-    shutil.copy("userland/config/sekisho.yang", DIR + "/share/yang")
+    for schema in glob.glob("userland/config/*.yang"):
+        shutil.copy(schema, DIR + "/share/yang")
     shutil.copy("rootfs/overlay/usr/share/sekisho/factory.json", DIR + "/share")
     os.makedirs(NETWORKD, exist_ok=True)
     for side, port, n in (("lan", "eth0", 2), ("wan", "eth1", 3)):
@@ -165,6 +167,8 @@ def test_first_login():
         t.expect("Once more: ")
         t.sendline(second)
         t.expect("10 characters" if first == "short" else "not the same" if first != second else "is set")
+    t.expect("Set up the network now")
+    t.sendline("n")
     t.expect("sekisho> ")
     check("first login forces a password", True)
     t.send("show ?")
@@ -219,8 +223,13 @@ def test_conflict():
     check("the second is told", b.returncode == 1 and "somebody else" in out_b[1], out_b)
 
 
+def startup_file():
+    """The newest commit; None before the first one."""
+    return max(glob.glob(CONFIG + "commit-*.json"), default=None)
+
+
 def startup():
-    return json.loads(read(CONFIG + "startup.json"))
+    return json.loads(read(startup_file()).split("\n", 1)[1])
 
 
 def queue_rule():
@@ -352,12 +361,14 @@ def test_restart(configd):
     configd = Configd()
     check("the configuration survives kill -9", cli("show configuration").stdout == want)
     configd.stop()
-    text = read(CONFIG + "startup.json")
-    with open(CONFIG + "startup.json", "w") as f:
+    newest = startup_file()
+    text = read(newest)
+    with open(newest, "w") as f:
         f.write(text[:len(text) // 2])
     configd = Configd()
     check("a cut startup file: the previous one", '"previous"' in cli("show status configd", json_out=True).stdout)
-    check("the damage is reported", "DAMAGED" in read(DIR + "/configd.log") and os.path.exists(CONFIG + "startup.json.damaged"))
+    check("the damage is reported", "DAMAGED" in read(DIR + "/configd.log") and os.path.exists(CONFIG + "damaged.json"))
+    check("it is an event", '"action":"damaged"' in read(DIR + "/data/log/configd/eve.json"))
     return configd
 
 

@@ -133,7 +133,8 @@ def box_start() -> None:
         os.makedirs(f"/data/log/{daemon}")
     shutil.copytree("rootfs/overlay/usr/share/sekisho", "/usr/share/sekisho")
     os.makedirs("/usr/share/sekisho/yang", exist_ok=True)
-    shutil.copy("userland/config/sekisho.yang", "/usr/share/sekisho/yang")
+    for schema in Path("userland/config").glob("*.yang"):
+        shutil.copy(schema, "/usr/share/sekisho/yang")
     for line in Path("rootfs/overlay/usr/lib/sysctl.d/60-sekisho.conf").read_text().splitlines():
         key, _, value = line.partition("=")
         if value and "*" not in key and "mgmt0" not in key:

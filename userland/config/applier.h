@@ -3,8 +3,8 @@
  *
  * A commit touches an applier when a top-level container it names differs between the old and
  * the new configuration. All affected appliers prepare (nothing may change yet), then all apply
- * in the order of appliers.def. When one fails, those that applied are called again with the
- * two configurations exchanged.
+ * in the order of appliers.def, then all probe. When one fails, those that applied are called again
+ * with the two configurations exchanged, last first.
  *
  * Configurations are JSON objects of the schema with every default, so an applier's rendering is a
  * pure function from JSON to text. old is NULL at start: everything is to be written, and no daemon
@@ -16,14 +16,16 @@
 #include <stdio.h>
 #include <systemd/sd-json.h>
 
-#include "config/store.h"
+#include "config/snapshot.h"
 
 struct applier {
 	const char *name;
 	const char *const *containers; /* top-level, NULL-terminated */
-	/* 0, or -errno with *ret_why on the heap. prepare may be NULL. */
+	/* 0, or -errno with *ret_why on the heap. prepare and probe may be NULL. */
 	int (*prepare)(const struct snapshot *old, const struct snapshot *new, char **ret_why);
 	int (*apply)(const struct snapshot *old, const struct snapshot *new, char **ret_why);
+	/* After all have applied: is what this one touched still alive? */
+	int (*probe)(const struct snapshot *old, const struct snapshot *new, char **ret_why);
 };
 
 #define APPLIER(name) extern const struct applier applier_##name;

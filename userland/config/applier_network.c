@@ -1,27 +1,28 @@
 /*
  * applier_network: writes the files of networkd and has it read them.
  *
- * networkd takes SIGHUP from systemd only, which `systemctl` asks for over systemd's private
- * socket: there is no D-Bus on the appliance, and configd may not signal another user's process.
- * Without systemd (tests) only the files are written. SEKISHO_NETWORKD moves their folder.
+ * networkd takes SIGHUP from systemd only (unit.h): configd may not signal another user's process.
+ * SEKISHO_NETWORKD moves the folder of the files.
  */
 #include <dirent.h>
 #include <errno.h>
-#include <spawn.h>
+#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "config/applier.h"
 #include "config/file.h"
+#include "config/link.h"
+#include "config/network.h"
 #include "config/networkd.h"
+#include "config/unit.h"
 #include "lib/cleanup.h"
 #include "lib/log.h"
 
-#define FILES_MAX 64 /* ports and the fixed six; more ports are refused at prepare */
+#define FILES_MAX \
+	256 /* two a network, one a port, and the fixed six; more are refused at prepare */
 
 struct files {
 	const char *folder;
@@ -66,6 +67,20 @@ static bool is_wanted(const struct files *f, const char *name)
 	return strncmp(name, NETWORKD_PREFIX, strlen(NETWORKD_PREFIX)) != 0;
 }
 
+/* networkd makes devices but does not remove them: the file's name is the device's. */
+static void remove_device(const char *file)
+{
+	char device[IFNAMSIZ];
+	const char *name = file + strlen(NETWORKD_PREFIX), *dot = strrchr(name, '.');
+
+	if (!dot || strcmp(dot, ".netdev") != 0 || (size_t)(dot - name) >= sizeof(device))
+		return;
+	snprintf(device, sizeof(device), "%.*s", (int)(dot - name), name);
+	int r = link_delete(device);
+	if (r < 0 && r != -ENODEV)
+		log_warning("%s cannot be removed: %s", device, strerror(-r));
+}
+
 static int remove_others(struct files *f)
 {
 	_cleanup_closedir_ DIR *d = opendir(f->folder);
@@ -78,27 +93,10 @@ static int remove_others(struct files *f)
 			continue;
 		if (unlinkat(dirfd(d), e->d_name, 0) < 0)
 			return -errno;
+		remove_device(e->d_name);
 		f->changed = true;
 	}
 	return 0;
-}
-
-/* Not waited for: at boot networkd may itself be waiting for configd. */
-static void networkd_reload(void)
-{
-	static char *argv[] = {"systemctl", "--no-block", "try-reload-or-restart",
-		"systemd-networkd.service", NULL};
-	int status = 0;
-	pid_t pid;
-
-	if (sd_booted() <= 0)
-		return;
-	int r = posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ);
-	if (r == 0 && waitpid(pid, &status, 0) < 0)
-		r = errno;
-	if (r != 0 || status != 0)
-		log_error("networkd was not told to read its files: %s",
-			r ? strerror(r) : "systemctl failed");
 }
 
 static int count_file(void *ctx, const char *name, const char *text)
@@ -112,22 +110,15 @@ static int count_file(void *ctx, const char *name, const char *text)
 
 static int prepare(const struct snapshot *old, const struct snapshot *new, char **ret_why)
 {
-	sd_json_variant *address;
 	unsigned n = 0;
 
 	(void)old;
-	config_foreach(address, new->config, "interfaces.management.address")
-	{
-		const char *text = sd_json_variant_string(address);
-		if (networkd_is_address(text))
-			continue;
-		if (asprintf(ret_why, "management address %s is none", text) < 0)
-			*ret_why = NULL;
-		return -EINVAL;
-	}
-	int r = networkd_render(new->config, count_file, &n);
+	int r = network_check(new->config, ret_why);
+	if (r < 0)
+		return r;
+	r = networkd_render(new->config, count_file, &n);
 	if (r == -E2BIG)
-		*ret_why = strdup("there are too many ports");
+		*ret_why = strdup("there are too many ports and networks");
 	return r;
 }
 
@@ -143,11 +134,11 @@ static int apply(const struct snapshot *old, const struct snapshot *new, char **
 	if (r >= 0)
 		r = remove_others(&f);
 	if (f.changed)
-		networkd_reload();
+		unit_run("try-reload-or-restart", "systemd-networkd.service");
 	return r < 0 ? r : 0;
 }
 
-static const char *const containers[] = {"interfaces", NULL};
+static const char *const containers[] = {"interfaces", "dhcp", "routing", "system", NULL};
 
 const struct applier applier_network = {
 	.name = "network",

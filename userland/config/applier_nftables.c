@@ -1,25 +1,37 @@
 /*
  * applier_nftables: loads the ruleset, one transaction, after a dry run against the kernel.
  *
- * A netdev chain can only hook devices that exist, and the bridge's MAC address is in its rules. At
- * boot the ruleset is in force before networkd has made the bridge; the netdev table follows when
- * the link watch reports it, and whenever a port comes back.
+ * A netdev chain and a flowtable can only hook devices that exist, and the bridge's MAC address is
+ * in the rules. At boot the ruleset is in force before networkd has made the bridge; the part of it
+ * that needs links follows when the link watch reports them, and whenever a port comes back. The
+ * same part has the policies, which follow their schedules.
+ *
+ * A commit that leaves the text as it is does not touch the kernel's rules.
  */
 #include "config/applier_nftables.h"
 
 #include <errno.h>
 #include <net/if.h>
 #include <nftables/libnftables.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "config/applier.h"
 #include "config/ruleset.h"
 #include "lib/cleanup.h"
 #include "lib/log.h"
 
+struct rendering {
+	char *all;
+	char *following; /* the part that follows links and hours, devices' indices in front */
+};
+
 static struct {
 	sd_json_variant *config; /* in force */
-	char *netdev;            /* the netdev part in force, with the devices' indices in front */
+	struct rendering in_force;
+	sd_json_variant *prepared_for; /* the configuration that was tried last */
+	struct rendering prepared;
 } nftables;
 
 static bool link_exists(const char *name)
@@ -29,7 +41,10 @@ static bool link_exists(const char *name)
 
 static void read_links(struct ruleset_links *ret)
 {
+	time_t now = time(NULL);
+
 	*ret = (struct ruleset_links){.exists = link_exists};
+	localtime_r(&now, &ret->now);
 	_cleanup_fclose_ FILE *f = fopen("/sys/class/net/" BRIDGE "/address", "re");
 	if (f && fscanf(f, "%17[0-9a-f:]", ret->bridge_mac) != 1)
 		ret->bridge_mac[0] = 0;
@@ -55,77 +70,175 @@ static int run(const char *ruleset, bool dry, char **ret_why)
 }
 
 /* Two renderings with the same text hook different devices when a port went and came back. */
-static char *netdev_signature(sd_json_variant *config, const struct ruleset_links *links)
+static char *sign(sd_json_variant *config, char *rules)
 {
-	_cleanup_free_ char *rules = ruleset_render_netdev(config, links);
+	_cleanup_free_ char *owned = rules;
 	sd_json_variant *port;
 	struct text t;
 
-	if (!rules || text_open(&t) < 0)
+	if (!owned || text_open(&t) < 0)
 		return NULL;
 	fprintf(t.out, "# %u", if_nametoindex(BRIDGE));
 	config_foreach(port, config, "interfaces.port")
+	{
 		fprintf(t.out, " %u", if_nametoindex(config_str(port, "name")));
-	fprintf(t.out, "\n%s", rules);
+	}
+	fprintf(t.out, "\n" RULESET_PART "%s", owned);
 	return text_close(&t);
 }
 
-static void remember(sd_json_variant *config, const struct ruleset_links *links)
+static bool is_same(const char *a, const char *b)
 {
-	sd_json_variant_ref(config);
-	sd_json_variant_unref(nftables.config);
-	nftables.config = config;
-	free(nftables.netdev);
-	nftables.netdev = netdev_signature(config, links);
+	return a && b && strcmp(a, b) == 0;
 }
 
-void applier_nftables_links_changed(void)
+static void replace(char **what, char *by)
+{
+	free(*what);
+	*what = by;
+}
+
+/* The parts of to that from does not have in the same place; all of it when they cannot be
+ * compared. */
+static char *differing_parts(const char *from, const char *to)
+{
+	const size_t mark = strlen(RULESET_PART);
+	struct text t;
+
+	if (text_open(&t) < 0)
+		return NULL;
+	for (bool first = true; from && to; first = false) {
+		const char *a = strstr(from, RULESET_PART), *b = strstr(to, RULESET_PART);
+		size_t n = a ? (size_t)(a - from) : strlen(from);
+		size_t m = b ? (size_t)(b - to) : strlen(to);
+		bool same = n == m && memcmp(from, to, n) == 0;
+		if (!a != !b || (first && !same)) /* another mode, other devices */
+			break;
+		if (!same)
+			fprintf(t.out, "%.*s", (int)m, to);
+		from = a ? a + mark : NULL;
+		to = b ? b + mark : NULL;
+	}
+	char *parts = text_close(&t);
+	if (!to)
+		return parts;
+	free(parts);
+	return NULL;
+}
+
+static int load(const char *from, const char *to, bool dry, char **ret_why)
+{
+	_cleanup_free_ char *parts = differing_parts(from, to);
+
+	return run(parts ? parts : to, dry, ret_why);
+}
+
+static void follow(void)
 {
 	struct ruleset_links links;
-	_cleanup_free_ char *why = NULL, *netdev = NULL;
+	_cleanup_free_ char *why = NULL, *following = NULL;
 
 	if (!nftables.config)
 		return;
 	read_links(&links);
-	netdev = netdev_signature(nftables.config, &links);
-	if (!netdev || (nftables.netdev && strcmp(netdev, nftables.netdev) == 0))
+	following = sign(nftables.config, ruleset_render_following(nftables.config, &links));
+	if (!following || is_same(following, nftables.in_force.following))
 		return;
-	if (run(netdev, false, &why) < 0) {
-		log_warning("the mail rules do not follow the links yet: %s", why ? why : "");
+	if (load(nftables.in_force.following, following, false, &why) < 0) {
+		log_warning("the rules do not follow the links yet: %s", why ? why : "");
 		return; /* the next link event tries again */
 	}
-	free(nftables.netdev);
-	nftables.netdev = take_ptr(netdev);
+	replace(&nftables.in_force.following, take_ptr(following));
+	replace(&nftables.in_force.all,
+		sign(nftables.config, ruleset_render(nftables.config, &links)));
 }
 
-static int load(sd_json_variant *config, bool dry, char **ret_why)
+void applier_nftables_links_changed(void)
+{
+	follow();
+}
+
+void applier_nftables_minute_passed(void)
+{
+	if (nftables.config &&
+		sd_json_variant_elements(config_at(nftables.config, "zones.schedule")))
+		follow();
+}
+
+static void rendering_fini(struct rendering *r)
+{
+	free(r->all);
+	free(r->following);
+}
+
+static int render(sd_json_variant *config, struct rendering *ret)
 {
 	struct ruleset_links links;
-	_cleanup_free_ char *ruleset = NULL;
 
 	read_links(&links);
-	ruleset = ruleset_render(config, &links);
-	if (!ruleset)
-		return -ENOMEM;
-	int r = run(ruleset, dry, ret_why);
-	if (r >= 0 && !dry)
-		remember(config, &links);
-	return r;
+	ret->all = sign(config, ruleset_render(config, &links));
+	ret->following = sign(config, ruleset_render_following(config, &links));
+	return ret->all && ret->following ? 0 : -ENOMEM;
+}
+
+/* Renders, or takes what prepare has rendered; should a link have changed since, its event comes
+ * next. */
+static int take_rendering(sd_json_variant *config, struct rendering *ret)
+{
+	bool same = nftables.prepared_for == config && nftables.prepared.all;
+
+	if (same)
+		*ret = (struct rendering){
+			take_ptr(nftables.prepared.all), take_ptr(nftables.prepared.following)};
+	replace(&nftables.prepared.all, NULL);
+	replace(&nftables.prepared.following, NULL);
+	nftables.prepared_for = sd_json_variant_unref(nftables.prepared_for);
+	return same ? 0 : render(config, ret);
 }
 
 static int prepare(const struct snapshot *old, const struct snapshot *new, char **ret_why)
 {
+	_cleanup_(rendering_fini) struct rendering next = {0};
+	int r = render(new->config, &next);
+
 	(void)old;
-	return load(new->config, true, ret_why);
+	if (r < 0)
+		return r;
+	if (!is_same(next.all, nftables.in_force.all)) {
+		r = load(nftables.in_force.all, next.all, true, ret_why);
+		if (r < 0)
+			return r;
+	}
+	replace(&nftables.prepared.all, take_ptr(next.all));
+	replace(&nftables.prepared.following, take_ptr(next.following));
+	sd_json_variant_unref(nftables.prepared_for);
+	nftables.prepared_for = sd_json_variant_ref(new->config);
+	return 0;
 }
 
 static int apply(const struct snapshot *old, const struct snapshot *new, char **ret_why)
 {
+	_cleanup_(rendering_fini) struct rendering next = {0};
+	int r = take_rendering(new->config, &next);
+
 	(void)old;
-	return load(new->config, false, ret_why);
+	if (r < 0)
+		return r;
+	if (!is_same(next.all, nftables.in_force.all)) {
+		r = load(nftables.in_force.all, next.all, false, ret_why);
+		if (r < 0)
+			return r;
+		replace(&nftables.in_force.all, take_ptr(next.all));
+		replace(&nftables.in_force.following, take_ptr(next.following));
+	}
+	sd_json_variant_ref(new->config);
+	sd_json_variant_unref(nftables.config);
+	nftables.config = new->config;
+	return 0;
 }
 
-static const char *const containers[] = {"interfaces", "inspection", "mail", NULL};
+static const char *const containers[] = {
+	"interfaces", "inspection", "mail", "zones", "nat", "system", NULL};
 
 const struct applier applier_nftables = {
 	.name = "nftables",

@@ -3,3 +3,5 @@
 #pragma once
 
 void applier_nftables_links_changed(void);
+/* configd's minute: a schedule may have begun or ended. */
+void applier_nftables_minute_passed(void);

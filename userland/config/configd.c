@@ -23,6 +23,7 @@
 #include "lib/log.h"
 #include "lib/path.h"
 
+#define MINUTE_US 60000000ULL
 #define LEASES "/run/systemd/netif/links" /* state files of networkd */
 
 static sd_event *event;
@@ -43,6 +44,15 @@ static int on_lease(sd_event_source *source, const struct inotify_event *i, void
 	return 0;
 }
 
+static int on_minute(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	(void)usec;
+	(void)userdata;
+	applier_nftables_minute_passed();
+	int r = sd_event_source_set_time_relative(source, MINUTE_US);
+	return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
 static void links_changed(void)
 {
 	applier_nftables_links_changed();
@@ -57,23 +67,12 @@ static int status(void *ctx, sd_json_variant **ret)
 	const struct service *s = ctx;
 
 	return sd_json_buildo(ret,
-		SD_JSON_BUILD_PAIR_STRING("configuration", store_origin_names[s->origin]),
+		SD_JSON_BUILD_PAIR_STRING("configuration", store_origin_names[s->now.origin]),
 		SD_JSON_BUILD_PAIR_UNSIGNED("commits", s->generation),
 		SD_JSON_BUILD_PAIR_BOOLEAN("password_set", service_has_password(s)));
 }
 
 static const struct control_ops ops = {.daemon = "configd", .status = status};
-
-static void open_log(struct service *s)
-{
-	int r;
-
-	mkdir(path_data("log"), 0755);
-	mkdir(path_data("log/configd"), 0750);
-	r = eve_open(path_data("log/configd"), &s->eve);
-	if (r < 0)
-		log_warning("commits are not recorded: log/configd: %s", strerror(-r));
-}
 
 static int start(struct service *s)
 {
@@ -85,17 +84,22 @@ static int start(struct service *s)
 			ly_last_logmsg());
 		return r;
 	}
-	open_log(s);
-	r = store_load(&s->schema, &s->running, &s->origin);
+	s->event = event;
+	audit_open(&s->audit);
+	r = store_load(&s->schema, &s->now);
 	if (r < 0) {
 		log_error("there is no usable configuration: %s", strerror(-r));
 		return r;
 	}
-	commit_start(s->running);
+	commit_start(s->now.running);
+	service_resume(s);
 	r = link_watch(event, links_changed);
 	if (r < 0)
 		log_warning("links are not watched: %s", strerror(-r));
 	links_changed();
+	r = sd_event_add_time_relative(event, NULL, CLOCK_MONOTONIC, MINUTE_US, 0, on_minute, NULL);
+	if (r < 0)
+		log_warning("schedules are not followed: %s", strerror(-r));
 	r = control_new(event, &ops, s, &server);
 	if (r >= 0)
 		r = service_bind(s, server);

@@ -8,8 +8,9 @@
 
 #include "config/tree.h"
 
-/* An array of {word, help, kind}; kind "word" can be typed as it is, "placeholder" stands for
- * something the administrator makes up. tree (may be NULL) supplies the names of existing entries.
+/* An array of {word, help, kind, default?, units?, current?, secret?}; kind "word" can be typed as
+ * it is, "placeholder" stands for something the administrator makes up. tree (may be NULL) supplies
+ * the names of existing entries.
  */
 int describe(const struct schema *s, const struct lyd_node *tree, char *const *words,
 	sd_json_variant **ret, struct fault *f);

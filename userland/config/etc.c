@@ -35,15 +35,17 @@ char *etc_shadow(sd_json_variant *config, const char *const *accounts)
 	return text_close(&t);
 }
 
-char *etc_authorized_keys(sd_json_variant *config)
+char *etc_authorized_keys(sd_json_variant *user)
 {
 	sd_json_variant *key;
 	struct text t;
 
 	if (text_open(&t) < 0)
 		return NULL;
-	config_foreach(key, find_admin(config), "ssh-key")
+	config_foreach(key, user, "ssh-key")
+	{
 		fprintf(t.out, "%s\n", sd_json_variant_string(key));
+	}
 	return text_close(&t);
 }
 
@@ -87,4 +89,30 @@ void etc_lease_servers(const char *state, char *out, size_t cap)
 		}
 		return;
 	}
+}
+
+char *etc_chrony(sd_json_variant *config)
+{
+	sd_json_variant *server;
+	bool any = false;
+	struct text t;
+
+	if (text_open(&t) < 0)
+		return NULL;
+	config_foreach(server, config, "system.ntp.server")
+	{
+		fprintf(t.out, "server %s iburst\n", sd_json_variant_string(server));
+		any = true;
+	}
+	/* A client and nothing else: it answers nobody, not even on this machine. A clock that is
+	 * far off at the start is set at once; later it is only steered, so no log goes backwards.
+	 */
+	fputs("driftfile /var/lib/chrony/drift\nmakestep 1 3\nrtcsync\nport 0\ncmdport 0\n"
+	      "bindcmdaddress /\npidfile /run/chrony/chronyd.pid\n",
+		t.out);
+	char *text = text_close(&t);
+	if (any)
+		return text;
+	free(text);
+	return NULL;
 }

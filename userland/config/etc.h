@@ -4,7 +4,8 @@
  *
  * admin has an empty hash until a password is set: the first login on the console gets in without
  * one and the command line then asks for it; sshd refuses empty passwords by itself. All other
- * accounts are locked.
+ * accounts of the image are locked; those that the configuration makes are user records
+ * (account.h).
  */
 #pragma once
 
@@ -15,7 +16,10 @@
 
 /* accounts: names, NULL-terminated. */
 char *etc_shadow(sd_json_variant *config, const char *const *accounts);
-char *etc_authorized_keys(sd_json_variant *config);
+/* Of one entry of `system user`. */
+char *etc_authorized_keys(sd_json_variant *user);
+/* chrony.conf; NULL also when there is no server to ask. */
+char *etc_chrony(sd_json_variant *config);
 /* lease: addresses parted by blanks that networkd learned, used when the configuration names none.
  */
 char *etc_resolv_conf(sd_json_variant *config, const char *lease);

@@ -45,20 +45,20 @@ static int sync_folder_of(const char *path)
 	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
 }
 
-int file_replace(const char *path, const char *text, mode_t mode, bool durable)
+static int replace(const char *path, const char *text, mode_t mode, gid_t group, bool durable)
 {
 	char new[4096];
 	_cleanup_close_ int fd = -1;
 
-	if (!durable && holds(path, text))
-		return 1;
 	if ((size_t)snprintf(new, sizeof(new), "%s.new", path) >= sizeof(new))
 		return -ENAMETOOLONG;
 	unlink(new);
 	fd = open(new, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
 	if (fd < 0)
 		return -errno;
-	int r = fchmod(fd, mode) < 0 ? -errno : write_all(fd, text);
+	int r = group != (gid_t)-1 && fchown(fd, (uid_t)-1, group) < 0 ? -errno : 0;
+	if (r >= 0)
+		r = fchmod(fd, mode) < 0 ? -errno : write_all(fd, text);
 	if (r >= 0 && durable && fsync(fd) < 0)
 		r = -errno;
 	if (r >= 0 && rename(new, path) < 0)
@@ -68,4 +68,16 @@ int file_replace(const char *path, const char *text, mode_t mode, bool durable)
 		return r;
 	}
 	return durable ? sync_folder_of(path) : 0;
+}
+
+int file_replace(const char *path, const char *text, mode_t mode, bool durable)
+{
+	if (!durable && holds(path, text))
+		return 1;
+	return replace(path, text, mode, (gid_t)-1, durable);
+}
+
+int file_replace_group(const char *path, const char *text, mode_t mode, gid_t group)
+{
+	return replace(path, text, mode, group, false);
 }

@@ -1,2 +1,2 @@
 config_PROGS := configd
-config_PKGS := libyang libnftables
+config_PKGS := libyang libnftables libcrypto

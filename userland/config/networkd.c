@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "config/applier.h"
+#include "config/network.h"
 #include "config/ruleset.h"
 #include "lib/cleanup.h"
 #include "lib/mark.h"
@@ -18,11 +19,6 @@ static const char bridge_netdev[] =
 
 static const char mgmt_netdev[] = "[NetDev]\nName=" MGMT_HOST "\nKind=veth\n\n"
 				  "[Peer]\nName=" MGMT_PORT "\n";
-
-static const char port_network[] =
-	"[Match]\nName=%s\n\n"
-	"[Link]\nRequiredForOnline=no\n\n"
-	"[Network]\nBridge=" BRIDGE "\nLinkLocalAddressing=no\nIPv6AcceptRA=no\nLLDP=no\n";
 
 static const char unused_network[] =
 	"[Match]\nType=ether\nKind=!*\n\n"
@@ -68,6 +64,11 @@ static int put_bridge(networkd_put_t put, void *ctx)
 		fprintf(t.out, "\n[Route]\n%sDestination=%s\nTable=%d\n", i ? "" : "Scope=link\n",
 			anywhere[i], TABLE_MAIL); /* IPv6 routes have no scope */
 	}
+	/* Mail that the box itself relays goes as its other traffic does, by ARP and the main
+	 * table. */
+	fprintf(t.out,
+		"\n[RoutingPolicyRule]\nFamily=both\nPriority=%d\nTable=main\nFirewallMark=%u/%u\n",
+		TABLE_LOCAL - 1, MARK_RELAY, MARK_RELAY);
 	snprintf(match, sizeof(match), "FirewallMark=%u/%u\n", MARK_LOCAL, MARK_LOCAL);
 	put_rule(t.out, TABLE_LOCAL, match);
 	for (int i = 0; i < 2; i++) {
@@ -77,6 +78,21 @@ static int put_bridge(networkd_put_t put, void *ctx)
 	}
 	_cleanup_free_ char *text = text_close(&t);
 	return text ? put(ctx, NETWORKD_PREFIX BRIDGE ".network", text) : -ENOMEM;
+}
+
+void networkd_put_routes(FILE *out, sd_json_variant *config, const char *network)
+{
+	sd_json_variant *route;
+
+	config_foreach(route, config, "routing.route")
+	{
+		const char *own = config_str(route, "network");
+		if (network && (!own || strcmp(own, network) != 0))
+			continue;
+		fprintf(out, "\n[Route]\nDestination=%s\nGateway=%s\nMetric=%u\n",
+			config_str(route, "destination"), config_str(route, "gateway"),
+			(unsigned)sd_json_variant_unsigned(config_at(route, "metric")));
+	}
 }
 
 static int put_management(sd_json_variant *config, networkd_put_t put, void *ctx)
@@ -103,20 +119,41 @@ static int put_management(sd_json_variant *config, networkd_put_t put, void *ctx
 		fputs("\n[DHCPv4]\nClientIdentifier=mac\nUseHostname=no\nSendHostname=no\n"
 		      "\n[DHCPv6]\nDUIDType=link-layer\n",
 			t.out); /* the machine id lives for one boot only */
+	networkd_put_routes(t.out, config, NULL);
 	_cleanup_free_ char *text = text_close(&t);
 	return text ? put(ctx, NETWORKD_PREFIX MGMT_HOST ".network", text) : -ENOMEM;
 }
 
-static int put_port(const char *name, networkd_put_t put, void *ctx)
+void networkd_put_mtu(FILE *out, sd_json_variant *port)
 {
-	char file[64], text[sizeof(port_network) + 32];
+	sd_json_variant *mtu = config_at(port, "mtu");
 
-	snprintf(file, sizeof(file), NETWORKD_PREFIX "%s.network", name);
-	snprintf(text, sizeof(text), port_network, name);
-	return put(ctx, file, text);
+	if (mtu)
+		fprintf(out, "MTUBytes=%u\n", (unsigned)sd_json_variant_unsigned(mtu));
 }
 
-int networkd_render(sd_json_variant *config, networkd_put_t put, void *ctx)
+static int put_bridge_port(const char *name, sd_json_variant *port, networkd_put_t put, void *ctx)
+{
+	char file[64];
+	struct text t;
+
+	if (text_open(&t) < 0)
+		return -ENOMEM;
+	fprintf(t.out, "[Match]\nName=%s\n\n[Link]\nRequiredForOnline=no\n", name);
+	networkd_put_mtu(t.out, port);
+	fputs("\n[Network]\nBridge=" BRIDGE "\nLinkLocalAddressing=no\nIPv6AcceptRA=no\nLLDP=no\n",
+		t.out);
+	snprintf(file, sizeof(file), NETWORKD_PREFIX "%s.network", name);
+	_cleanup_free_ char *text = text_close(&t);
+	return text ? put(ctx, file, text) : -ENOMEM;
+}
+
+static int put_port(sd_json_variant *port, networkd_put_t put, void *ctx)
+{
+	return put_bridge_port(config_str(port, "name"), port, put, ctx);
+}
+
+static int render_bridge(sd_json_variant *config, networkd_put_t put, void *ctx)
 {
 	sd_json_variant *port;
 	int r = put(ctx, NETWORKD_PREFIX BRIDGE ".netdev", bridge_netdev);
@@ -128,9 +165,20 @@ int networkd_render(sd_json_variant *config, networkd_put_t put, void *ctx)
 	if (r >= 0)
 		r = put_management(config, put, ctx);
 	if (r >= 0)
-		r = put_port(MGMT_PORT, put, ctx);
-	config_foreach(port, config, "interfaces.port") if (r >= 0) r =
-		put_port(config_str(port, "name"), put, ctx);
+		r = put_bridge_port(MGMT_PORT, NULL, put, ctx);
+	config_foreach(port, config, "interfaces.port")
+	{
+		if (r >= 0)
+			r = put_port(port, put, ctx);
+	}
+	return r;
+}
+
+int networkd_render(sd_json_variant *config, networkd_put_t put, void *ctx)
+{
+	int r = network_is_routed(config) ? networkd_render_route(config, put, ctx)
+					  : render_bridge(config, put, ctx);
+
 	/* Sorts behind every named port. */
 	return r >= 0 ? put(ctx, NETWORKD_PREFIX "zz-unused.network", unused_network) : r;
 }

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "config/applier.h"
+#include "config/network.h"
+#include "config/policy.h"
 #include "lib/mark.h"
 
 /* Names of the ports for which want is true, as an nftables set; false when there is none. */
@@ -36,12 +38,18 @@ static bool is_closed(sd_json_variant *config, const char *path)
 }
 
 /* Opens a table: sets and maps that outlive a commit, then all rules away, then the old chains. */
-static void put_table(FILE *out, const char *table, const char *keeps, const char *const *chains)
+void ruleset_put_table(FILE *out, const char *table, const char *keeps, const char *const *chains,
+	const char *then)
 {
 	fprintf(out, "table %s {\n%s}\nflush table %s\n", table, keeps, table);
 	for (; *chains; chains++)
 		fprintf(out, "destroy chain %s %s\n", table, *chains);
-	fprintf(out, "table %s {\n", table);
+	fprintf(out, "%stable %s {\n", then, table);
+}
+
+static void put_table(FILE *out, const char *table, const char *keeps, const char *const *chains)
+{
+	ruleset_put_table(out, table, keeps, chains, "");
 }
 
 static void put_management_guard(FILE *out, sd_json_variant *config)
@@ -59,7 +67,7 @@ static void put_management_guard(FILE *out, sd_json_variant *config)
 	fputs("\t\tdrop\n\t}\n", out);
 }
 
-static void put_queue(FILE *out, sd_json_variant *config)
+static void put_queue(FILE *out, sd_json_variant *config, const char *match)
 {
 	uint64_t queues = sd_json_variant_unsigned(config_at(config, "inspection.queues"));
 	bool closed = is_closed(config, "inspection.on-failure");
@@ -67,12 +75,59 @@ static void put_queue(FILE *out, sd_json_variant *config)
 	/* Not fanout: that picks the queue by processor, and a flow's two directions must meet in
 	 * one thread. Without it the kernel hashes the two addresses, the same in both directions.
 	 */
-	fprintf(out, "\t\tmeta protocol %s queue %sto %d",
+	fprintf(out, "\t\t%smeta protocol %s queue %sto %d", match,
 		closed ? "{ ip, ip6 }" : "@" ALIVE_INSPECT_SET, closed ? "" : "flags bypass ",
 		QUEUE_FIRST);
 	if (queues > 1)
 		fprintf(out, "-%" PRIu64, QUEUE_FIRST + queues - 1);
 	fputc('\n', out);
+}
+
+void ruleset_put_queue(FILE *out, sd_json_variant *config)
+{
+	put_queue(out, config, "");
+}
+
+/* Of a connection whose one direction is done with, the other goes on being inspected; of it only
+ * what says nothing but how far it has read passes: no payload, by its exact length, no options but
+ * timestamps and up to three blocks of SACK. */
+void ruleset_put_bypass(FILE *out, sd_json_variant *config)
+{
+	static const struct {
+		unsigned words, bytes;
+	} bare[] = {{5, 20}, {8, 32}, {11, 44}, {13, 52}, {15, 60}}; /* TCP header */
+
+	/* most packets of what is inspected: one look */
+	char fresh[48];
+	snprintf(fresh, sizeof(fresh), "ct mark & 0x%08x == 0 ",
+		MARK_BYPASS | MARK_BYPASS_ORIGINAL | MARK_BYPASS_REPLY);
+	put_queue(out, config, fresh);
+	fprintf(out, "\t\tct mark & 0x%08x != 0 accept\n", MARK_BYPASS);
+	fprintf(out,
+		"\t\tct direction original ct mark & 0x%08x != 0 accept\n"
+		"\t\tct direction reply ct mark & 0x%08x != 0 accept\n",
+		MARK_BYPASS_ORIGINAL, MARK_BYPASS_REPLY);
+	for (size_t i = 0; i < sizeof(bare) / sizeof(*bare); i++)
+		fprintf(out,
+			"\t\tct mark & 0x%08x != 0 ip hdrlength 5 ip length %u tcp flags == ack "
+			"tcp doff %u accept\n"
+			"\t\tct mark & 0x%08x != 0 ip6 nexthdr tcp ip6 length %u tcp flags == ack "
+			"tcp doff %u accept\n",
+			MARK_BYPASS_ORIGINAL | MARK_BYPASS_REPLY, bare[i].bytes + 20, bare[i].words,
+			MARK_BYPASS_ORIGINAL | MARK_BYPASS_REPLY, bare[i].bytes, bare[i].words);
+}
+
+void ruleset_put_save(FILE *out)
+{
+	fputs("\tchain save {\n\t\ttype filter hook forward priority 10; policy accept;\n", out);
+	fprintf(out, "\t\tmeta mark & 0x%08x != 0 ct mark set ct mark | 0x%08x\n", MARK_BYPASS,
+		MARK_BYPASS);
+	fprintf(out,
+		"\t\tmeta mark & 0x%08x != 0 ct direction original ct mark set ct mark | 0x%08x\n"
+		"\t\tmeta mark & 0x%08x != 0 ct direction reply ct mark set ct mark | 0x%08x\n",
+		MARK_BYPASS_SIDE, MARK_BYPASS_ORIGINAL, MARK_BYPASS_SIDE, MARK_BYPASS_REPLY);
+	fprintf(out, "\t\tmeta mark & 0x%08x != 0 ct mark set ct mark | 0x%08x drop\n\t}\n",
+		MARK_DROP, MARK_DROP);
 }
 
 static void put_bridge(FILE *out, sd_json_variant *config)
@@ -101,22 +156,21 @@ static void put_bridge(FILE *out, sd_json_variant *config)
 	if (inspected) {
 		fprintf(out, "\t\tct mark & 0x%08x != 0 drop\n", MARK_DROP);
 		if (config_bool(config, "inspection.bypass"))
-			fprintf(out, "\t\tct mark & 0x%08x != 0 accept\n", MARK_BYPASS);
-		put_queue(out, config);
+			ruleset_put_bypass(out, config);
+		ruleset_put_queue(out, config);
 	}
-	fputs("\t}\n\tchain save {\n\t\ttype filter hook forward priority 10; policy accept;\n",
-		out);
-	fprintf(out, "\t\tmeta mark & 0x%08x != 0 ct mark set ct mark | 0x%08x\n", MARK_BYPASS,
-		MARK_BYPASS);
-	fprintf(out, "\t\tmeta mark & 0x%08x != 0 ct mark set ct mark | 0x%08x drop\n\t}\n}\n",
-		MARK_DROP, MARK_DROP);
+	fputs("\t}\n", out);
+	ruleset_put_save(out);
+	fputs("}\n", out);
 }
 
+/* "ether type", not "meta protocol": the latter is true of VLAN-tagged frames too, and those the
+ * bridge would take for itself and, having no such VLAN, drop. They are bridged past maild. */
 static void put_learn(
 	FILE *out, const char *family, const char *map, const char *match, const char *mac)
 {
 	fprintf(out,
-		"\t\tmeta protocol %s tcp %s update @%s { %s saddr : ether saddr }"
+		"\t\tether type %s tcp %s update @%s { %s saddr : ether saddr }"
 		" update @%s { %s daddr : ether daddr } ether daddr set %s\n",
 		family, match, map, family, map, family, mac);
 }
@@ -124,7 +178,7 @@ static void put_learn(
 static void put_restore(FILE *out, const char *family, const char *map, const char *port)
 {
 	fprintf(out,
-		"\t\tmeta protocol %s tcp %s %d ether daddr set %s daddr map @%s"
+		"\t\tether type %s tcp %s %d ether daddr set %s daddr map @%s"
 		" ether saddr set %s saddr map @%s\n",
 		family, port, SMTP_PORT, family, map, family, map);
 }
@@ -204,14 +258,30 @@ static void put_mail(FILE *out, sd_json_variant *config)
 	fputs("}\n", out);
 }
 
-static void put_host(FILE *out, sd_json_variant *config)
+/* Of mode route: what the box answers on its own networks. */
+static void put_host_route(FILE *out, sd_json_variant *config)
 {
-	static const char *const chains[] = {"input", "forward", NULL};
-
-	put_table(out, "inet sekisho_host", "", chains);
-	fputs("\tchain input {\n\t\ttype filter hook input priority filter; policy drop;\n"
-	      "\t\tiifname \"lo\" accept\n",
+	/* Before the line between the sides: DHCP replies, router advertisements and the
+	 * neighbours. */
+	fputs("\t\tct state established,related accept\n"
+	      "\t\tudp sport 67 udp dport 68 accept\n"
+	      "\t\tudp sport 547 udp dport 546 accept\n"
+	      "\t\ticmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-advert, "
+	      "packet-too-big } accept\n",
 		out);
+	if (!network_put_devices(NULL, config, "lan", NULL))
+		return;
+	fputs("\t\tiifname != ", out);
+	network_put_devices(out, config, "lan", NULL);
+	fputs(" drop\n\t\tmeta l4proto { icmp, ipv6-icmp } accept\n"
+	      "\t\tudp sport 68 udp dport 67 accept\n",
+		out);
+	if (config_bool(config, "interfaces.management.ssh"))
+		fputs("\t\ttcp dport 22 accept\n", out);
+}
+
+static void put_host_bridge(FILE *out, sd_json_variant *config)
+{
 	fprintf(out, "\t\tiifname \"" BRIDGE "\" meta mark & 0x%08x != 0 accept\n", MARK_LOCAL);
 	fputs("\t\tct state established,related accept\n"
 	      "\t\tiifname != \"" MGMT_HOST "\" drop\n"
@@ -229,19 +299,47 @@ static void put_host(FILE *out, sd_json_variant *config)
 	/* The WAN side cannot get here: bridge sekisho, chain management. */
 	if (config_bool(config, "interfaces.management.ssh"))
 		fputs("\t\ttcp dport 22 accept\n", out);
-	fputs("\t}\n"
-	      "\tchain forward {\n\t\ttype filter hook forward priority filter; policy "
-	      "drop;\n\t}\n}\n",
-		out);
 }
 
-char *ruleset_render_netdev(sd_json_variant *config, const struct ruleset_links *links)
+static void put_host(FILE *out, sd_json_variant *config)
+{
+	static const char *const chains[] = {"input", "forward", NULL};
+	bool routed = network_is_routed(config);
+
+	put_table(out, "inet sekisho_host", "", chains);
+	fputs("\tchain input {\n\t\ttype filter hook input priority filter; policy drop;\n"
+	      "\t\tiifname \"lo\" accept\n",
+		out);
+	if (routed)
+		put_host_route(out, config);
+	else
+		put_host_bridge(out, config);
+	fputs("\t}\n", out);
+	if (!routed)
+		fputs("\tchain forward {\n\t\ttype filter hook forward priority filter; policy "
+		      "drop;\n\t}\n",
+			out);
+	fputs("}\n", out);
+}
+
+/* What follows links that come and go, and the hours of the policies. */
+static void put_following(FILE *out, sd_json_variant *config, const struct ruleset_links *links)
+{
+	if (network_is_routed(config))
+		ruleset_put_route(out, config, links);
+	else
+		put_netdev(out, config, links);
+	fputs(RULESET_PART, out);
+	policy_render(out, config, &links->now);
+}
+
+char *ruleset_render_following(sd_json_variant *config, const struct ruleset_links *links)
 {
 	struct text t;
 
 	if (text_open(&t) < 0)
 		return NULL;
-	put_netdev(t.out, config, links);
+	put_following(t.out, config, links);
 	return text_close(&t);
 }
 
@@ -251,9 +349,20 @@ char *ruleset_render(sd_json_variant *config, const struct ruleset_links *links)
 
 	if (text_open(&t) < 0)
 		return NULL;
-	put_bridge(t.out, config);
-	put_netdev(t.out, config, links);
-	put_mail(t.out, config);
+	if (network_is_routed(config)) {
+		fputs("destroy table bridge " ALIVE_INSPECT_TABLE
+		      "\ndestroy table netdev " ALIVE_MAIL_TABLE
+		      "\ndestroy table inet sekisho_mail\n",
+			t.out);
+	} else {
+		fputs("destroy table inet " ALIVE_ROUTE_TABLE "\n", t.out);
+		put_bridge(t.out, config);
+		fputs(RULESET_PART, t.out);
+		put_mail(t.out, config);
+	}
+	fputs(RULESET_PART, t.out);
 	put_host(t.out, config);
+	fputs(RULESET_PART, t.out);
+	put_following(t.out, config, links);
 	return text_close(&t);
 }

@@ -1,6 +1,7 @@
 #include "config/schema.h"
 
 #include <errno.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,10 +23,13 @@ static LY_ERR refuse_many_keys(struct lysc_node *node, void *data, ly_bool *stop
 int schema_load(const char *file, struct schema *s)
 {
 	struct lys_module *module = NULL;
+	char folder[4096]; /* the submodules lie beside it */
 
 	*s = (struct schema){0};
 	ly_log_options(LY_LOSTORE_LAST); /* errors are read from the context, never printed */
-	if (ly_ctx_new(NULL, LY_CTX_NO_YANGLIBRARY | LY_CTX_DISABLE_SEARCHDIR_CWD, &s->ctx))
+	snprintf(folder, sizeof(folder), "%s", file);
+	if (ly_ctx_new(
+		    dirname(folder), LY_CTX_NO_YANGLIBRARY | LY_CTX_DISABLE_SEARCHDIR_CWD, &s->ctx))
 		return -ENOMEM;
 	if (lys_parse_path(s->ctx, file, LYS_IN_YANG, &module) ||
 		lysc_module_dfs_full(module, refuse_many_keys, NULL)) {
@@ -101,6 +105,13 @@ static void append_range(
 	}
 }
 
+static bool is_number(const struct lysc_type *type)
+{
+	return (type->basetype >= LY_TYPE_UINT8 && type->basetype <= LY_TYPE_UINT64) ||
+	       (type->basetype >= LY_TYPE_INT8 && type->basetype <= LY_TYPE_INT64) ||
+	       type->basetype == LY_TYPE_DEC64;
+}
+
 static void append_type(const struct lysc_type *type, char *out, size_t cap)
 {
 	const struct lysc_type_enum *e = (const struct lysc_type_enum *)type;
@@ -125,6 +136,10 @@ static void append_type(const struct lysc_type *type, char *out, size_t cap)
 			append_range(out, cap, s->length, "", false);
 			append(out, cap, " ", "characters");
 		}
+	} else if (type->basetype == LY_TYPE_LEAFREF) {
+		append(out, cap, " | ", "the name of an entry that is configured");
+	} else if (!is_number(type)) {
+		append(out, cap, " | ", "a value");
 	} else {
 		bool is_signed = type->basetype >= LY_TYPE_DEC64;
 		append_range(out, cap, ((const struct lysc_type_num *)type)->range, "a number",
@@ -139,6 +154,12 @@ void schema_accepted(const struct lysc_node *node, char *out, size_t cap)
 	out[0] = 0;
 	if (type)
 		append_type(type, out, cap);
+}
+
+void schema_help(const struct lysc_node *node, char *out, size_t cap)
+{
+	schema_accepted(node, out, cap);
+	append(out, cap, ": ", node->dsc ? node->dsc : "");
 }
 
 void target_print(const struct target *t, char *out, size_t cap)
@@ -215,6 +236,25 @@ static const char *expand_value(const struct lysc_type *type, const char *word)
 	return found ? found : word;
 }
 
+/* What the schema's author says about a text that does not fit, in place of a regular expression.
+ */
+static const char *own_words(const struct schema *s, const struct lysc_node *node)
+{
+	const struct lysc_type_str *type = (const struct lysc_type_str *)schema_type(node);
+	const struct ly_err_item *e = ly_err_last(s->ctx);
+	LY_ARRAY_COUNT_TYPE i;
+
+	if (type->basetype != LY_TYPE_STRING || !e || !e->msg)
+		return "this value is not accepted";
+	LY_ARRAY_FOR(type->patterns, i)
+	{
+		const char *message = type->patterns[i]->emsg;
+		if (message && strcmp(message, e->msg) == 0)
+			return message;
+	}
+	return "this value is not accepted";
+}
+
 /* Checks word against the node's type; *ret is the canonical form on the heap. */
 static int take_value(const struct schema *s, const struct target *t, const struct lysc_node *node,
 	const char *word, char **ret, struct fault *f)
@@ -223,12 +263,12 @@ static int take_value(const struct schema *s, const struct target *t, const stru
 	char path[SCHEMA_PATH_BYTES], accepted[SCHEMA_PATH_BYTES];
 	const char *value = expand_value(schema_type(node), word);
 
+	ly_err_clean(s->ctx, NULL);
 	LY_ERR r = lyd_value_validate(s->ctx, node, value, strlen(value), NULL, NULL, &canonical);
 	if (r != LY_SUCCESS && r != LY_EINCOMPLETE) {
 		target_print(t, path, sizeof(path));
-		schema_accepted(node, accepted, sizeof(accepted));
-		append(accepted, sizeof(accepted), ": ", node->dsc ? node->dsc : "");
-		return fault_set(f, -EINVAL, path, word, accepted, "this value is not accepted");
+		schema_help(node, accepted, sizeof(accepted));
+		return fault_set(f, -EINVAL, path, word, accepted, "%s", own_words(s, node));
 	}
 	*ret = strdup(canonical ? canonical : value);
 	if (canonical)

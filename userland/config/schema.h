@@ -56,3 +56,5 @@ const struct lysc_node *schema_next(
 const struct lysc_type *schema_type(const struct lysc_node *node);
 /* What the node's type takes, in words: "open | closed", "1..16", "text of 1..63 characters". */
 void schema_accepted(const struct lysc_node *node, char *out, size_t cap);
+/* The same and what the setting is for. */
+void schema_help(const struct lysc_node *node, char *out, size_t cap);

@@ -2,52 +2,61 @@
  * service: io.sekisho.Config, the Varlink interface of configd.
  *
  *	method Set(path: []string, value: ?string) -> ()
- *	method Delete(path: []string) -> ()
- *	method Get(path: ?[]string, source: ?(running, candidate)) -> (config: object, text: string)
- *	method Describe(path: []string) -> (words: [](word: string, help: string, kind: string))
- *	method Compare() -> (diff: string)
- *	method Check() -> ()
- *	method Commit(comment: ?string) -> (changed: bool, diff: string)
+ *	method Delete(path: []string, value: ?string) -> ()
+ *	method Insert(path: []string, before: ?string, after: ?string) -> ()
+ *	method Load(text: string, mode: (merge, replace, set), format: ?(json, xml, set)) ->
+ *(changes: string) method Rollback(number: int) -> (diff: string) method Update() -> (diff: string)
  *	method Discard() -> ()
+ *	method Get(path: ?[]string, source: ?(running, candidate, startup, rollback), rollback:
+ *?int, format: ?(set, json, xml), defaults: ?bool, secrets: ?bool) -> (config: object, text:
+ *string) method Export(source: ?(...), rollback: ?int, format: ?(json, xml, set)) -> (text: string)
+ *	method Describe(path: []string) -> (words: [](word: string, help: string, kind: string))
+ *	method Compare(rollback: ?int) -> (diff: string)
+ *	method History() -> (commits: [](number: int, serial: int, time: string, user: string,
+ *comment: string)) method Check() -> () method Commit(comment: ?string, confirm_minutes: ?int,
+ *from: ?string)
+ *		-> (changed: bool, diff: string, serial: int, confirm_seconds: ?int)
+ *	method Confirm() -> ()
  *	method Status() -> (hostname: string, password_set: bool, source: string, generation: int,
- *dirty: bool) error Invalid (path: ?string, value: ?string, why: string, accepted: ?string) error
- *Conflict (why: string) error Failed (why: string) error TooManySessions (why: string)
+ *dirty: bool, serial: int, conflict: bool, role: string, confirm: ?(user: string, seconds: int),
+ *		alarms: []string, sessions: [](user: string, dirty: bool))
+ *	error Invalid (path: ?string, value: ?string, why: string, accepted: ?string)
+ *	error Conflict (why: string, user: string, time: string)
+ *	error ConfirmPending (why: string, user: string, seconds: int)
+ *	error NothingPending (why: string)
+ *	error Failed (why: string)
+ *	error TooManySessions (why: string)
  *
- * A connection is a session with a candidate of its own, made when it is first needed and gone with
- *the connection. A candidate that was not changed follows the running configuration; one that was
- *changed while somebody else committed cannot be committed (Conflict) and has to be discarded.
+ * A connection is a session (session.h). Which methods it finds depends on the role of the account
+ *on its other end (lib/role.h, methods.def). Secrets are shown to an administrator who asks for
+ *them, and are in no export.
  *
- * Every commit that changed something is a `config` event: user, comment, diff without secrets.
+ * A commit with confirm_minutes comes back by itself unless Confirm, or a Commit without changes,
+ *follows in time; the time goes on when configd is started again, and has passed when the box is.
  *
- * Limits: SERVICE_SESSIONS candidates at once, more get TooManySessions. A diff in an event is cut
- *at SERVICE_DIFF_BYTES.
+ * Every commit, confirmation, return and damaged file is a `config` event (audit.h).
  */
 #pragma once
 
-#include <systemd/sd-varlink.h>
-
+#include "config/audit.h"
+#include "config/session.h"
 #include "config/store.h"
-#include "lib/eve.h"
 
-#define SERVICE_SESSIONS 16
-#define SERVICE_DIFF_BYTES 32768
-
-struct session {
-	sd_varlink *link; /* NULL: free */
-	struct lyd_node *candidate;
-	uint64_t base; /* generation of running that the candidate was made from */
-	bool dirty;
-};
+#define SERVICE_CONFIRM_MINUTES_MAX 1440
 
 struct service {
+	sd_event *event;
 	struct schema schema;
-	struct snapshot *running;
-	enum store_origin origin;
-	uint64_t generation; /* commits since start */
-	struct eve *eve;     /* NULL: the log folder is not writable */
-	struct session sessions[SERVICE_SESSIONS];
+	struct store_state now; /* running, what it came from, and what it may go back to */
+	uint64_t generation;    /* changes of running since start */
+	struct audit audit;
+	sd_event_source *deadline; /* of a commit that waits for its confirmation */
+	struct sessions sessions;
 };
 
 int service_bind(struct service *s, sd_varlink_server *server);
+/* After the start: resumes the deadline of a pending commit and reports what was damaged or
+ * reverted. */
+void service_resume(struct service *s);
 void service_fini(struct service *s);
 bool service_has_password(const struct service *s);

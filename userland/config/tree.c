@@ -1,16 +1,7 @@
 #include "config/tree.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-#include "lib/cleanup.h"
-
-static void lyd_free_p(struct lyd_node **tree)
-{
-	lyd_free_all(*tree);
-}
 
 struct lyd_node *tree_dup(const struct lyd_node *tree)
 {
@@ -19,6 +10,20 @@ struct lyd_node *tree_dup(const struct lyd_node *tree)
 	if (tree)
 		lyd_dup_siblings(tree, NULL, LYD_DUP_RECURSIVE, &copy);
 	return copy;
+}
+
+struct lyd_node *tree_find_same(const struct lyd_node *siblings, const struct lyd_node *node)
+{
+	struct lyd_node *found = NULL;
+
+	if (!siblings)
+		return NULL;
+	/* lyd_find_sibling_first() takes a leaf with another value for another leaf. */
+	if (node->schema->nodetype & (LYS_LEAF | LYS_CONTAINER))
+		lyd_find_sibling_val(siblings, node->schema, NULL, 0, &found);
+	else
+		lyd_find_sibling_first(siblings, node, &found);
+	return found;
 }
 
 static struct lyd_node *find_step(
@@ -69,7 +74,9 @@ static LY_ERR make_step(struct lyd_node *parent, const struct schema *s, const s
 	return lyd_new_term(parent, s->module, name, value, 0, ret);
 }
 
-static int make_path(struct lyd_node **tree, const struct schema *s, const struct target *t)
+/* *ret_new is the topmost node that was made, for the caller to take away again. */
+static int make_path(struct lyd_node **tree, const struct schema *s, const struct target *t,
+	struct lyd_node **ret_new)
 {
 	struct lyd_node *parent = NULL;
 
@@ -79,8 +86,12 @@ static int make_path(struct lyd_node **tree, const struct schema *s, const struc
 		if (!node) {
 			if (make_step(parent, s, &t->steps[i], t->value, &node))
 				return -EINVAL;
-			if (!parent && lyd_insert_sibling(*tree, node, tree))
+			if (!parent && lyd_insert_sibling(*tree, node, tree)) {
+				lyd_free_tree(node);
 				return -EINVAL;
+			}
+			if (!*ret_new)
+				*ret_new = node;
 		} else if (node->schema->nodetype == LYS_LEAF) {
 			LY_ERR r = lyd_change_term(node, t->value);
 			if (r && r != LY_EEXIST && r != LY_ENOT)
@@ -91,11 +102,18 @@ static int make_path(struct lyd_node **tree, const struct schema *s, const struc
 	return 0;
 }
 
+static void free_node(struct lyd_node **tree, struct lyd_node *node)
+{
+	if (node == *tree)
+		*tree = (*tree)->next;
+	lyd_free_tree(node);
+}
+
 int tree_set(
 	struct lyd_node **tree, const struct schema *s, const struct target *t, struct fault *f)
 {
 	const struct lysc_node *last = t->n ? t->steps[t->n - 1].node : NULL;
-	_cleanup_(lyd_free_p) struct lyd_node *copy = NULL;
+	struct lyd_node *new = NULL;
 	char path[SCHEMA_PATH_BYTES], accepted[SCHEMA_PATH_BYTES];
 
 	target_print(t, path, sizeof(path));
@@ -107,22 +125,13 @@ int tree_set(
 		return fault_set(f, -EINVAL, path, NULL, NULL, "the name of an entry is missing");
 	if (!last || last->nodetype == LYS_CONTAINER)
 		return fault_set(f, -EINVAL, path, NULL, NULL, "name a setting below this one");
-	copy = tree_dup(*tree);
-	if (make_path(&copy, s, t) < 0) {
-		const struct ly_err_item *e = ly_err_last(s->ctx);
-		return fault_set(f, -EINVAL, path, t->value, NULL, "%s",
-			e && e->msg ? e->msg : "the setting was not accepted");
-	}
-	lyd_free_all(*tree);
-	*tree = take_ptr(copy);
-	return 0;
-}
-
-static void free_node(struct lyd_node **tree, struct lyd_node *node)
-{
-	if (node == *tree)
-		*tree = (*tree)->next;
-	lyd_free_tree(node);
+	if (make_path(tree, s, t, &new) >= 0)
+		return 0;
+	if (new)
+		free_node(tree, new);
+	const struct ly_err_item *e = ly_err_last(s->ctx);
+	return fault_set(f, -EINVAL, path, t->value, NULL, "%s",
+		e && e->msg ? e->msg : "the setting was not accepted");
 }
 
 /* A container that holds nothing any more says nothing: it goes too. */
@@ -179,219 +188,86 @@ int tree_delete(struct lyd_node **tree, const struct target *t, struct fault *f)
 	return 0;
 }
 
-/* {"sekisho:mail": {...}} becomes {"mail": {...}}. */
-static int parse_bare(const char *text, sd_json_variant **ret)
+/* Another entry of the same list, by its name. */
+static struct lyd_node *find_entry(
+	const struct lyd_node *siblings, const struct target *t, const char *name)
 {
-	_cleanup_(sd_json_variant_unrefp) sd_json_variant *v = NULL, *out = NULL;
+	struct step other = t->steps[t->n - 1];
 
-	if (sd_json_parse(text, 0, &v, NULL, NULL) < 0)
-		return -EBADMSG;
-	int r = sd_json_build(&out, SD_JSON_BUILD_EMPTY_OBJECT);
-	for (size_t i = 0; r >= 0 && i + 1 < sd_json_variant_elements(v); i += 2) {
-		const char *key = sd_json_variant_string(sd_json_variant_by_index(v, i));
-		const char *colon = strchr(key, ':');
-		r = sd_json_variant_set_field(
-			&out, colon ? colon + 1 : key, sd_json_variant_by_index(v, i + 1));
-	}
-	if (r < 0)
-		return r;
-	*ret = take_ptr(out);
+	other.key = (char *)name;
+	return find_step(siblings, &other, name);
+}
+
+static struct lyd_node *first_entry(struct lyd_node *siblings, const struct lysc_node *schema)
+{
+	while (siblings && siblings->schema != schema)
+		siblings = siblings->next;
+	return siblings;
+}
+
+int tree_insert(struct lyd_node **tree, const struct target *t, const char *before,
+	const char *after, struct fault *f)
+{
+	const struct lysc_node *last = t->n ? t->steps[t->n - 1].node : NULL;
+	const char *name = before ? before : after;
+	char path[SCHEMA_PATH_BYTES];
+
+	target_print(t, path, sizeof(path));
+	if (!last || !lysc_is_userordered(last))
+		return fault_set(f, -EINVAL, path, NULL, NULL, "its order has no meaning");
+	struct lyd_node *node = tree_find(*tree, t);
+	if (!node)
+		return fault_set(f, -EINVAL, path, t->value, NULL, "it is not set");
+	struct lyd_node *siblings = lyd_first_sibling(node);
+	struct lyd_node *other = name ? find_entry(siblings, t, name) : first_entry(siblings, last);
+	if (!other)
+		return fault_set(f, -EINVAL, path, name, NULL, "there is no such entry");
+	if (other != node &&
+		(before || !name ? lyd_insert_before(other, node) : lyd_insert_after(other, node)))
+		return fault_set(f, -EINVAL, path, name, NULL, "it cannot stand there");
+	*tree = lyd_first_sibling(*tree);
 	return 0;
 }
 
-static int print_json(const struct lyd_node *tree, uint32_t options, sd_json_variant **ret)
-{
-	_cleanup_free_ char *text = NULL;
-
-	if (!tree)
-		return sd_json_build(ret, SD_JSON_BUILD_EMPTY_OBJECT);
-	if (lyd_print_mem(
-		    &text, tree, LYD_JSON, LYD_PRINT_WITHSIBLINGS | LYD_PRINT_SHRINK | options))
-		return -ENOMEM;
-	return parse_bare(text, ret);
-}
-
-int tree_json(const struct lyd_node *tree, sd_json_variant **ret)
-{
-	return print_json(tree, 0, ret);
-}
-
-static void drop_secrets(struct lyd_node *node)
-{
-	struct lyd_node *child, *next;
-
-	LY_LIST_FOR_SAFE(node, next, child)
-	{
-		if (schema_is_secret(child->schema))
-			lyd_free_tree(child);
-		else
-			drop_secrets(lyd_child(child));
-	}
-}
-
-/* /sekisho:inspection/queues to inspection queues: what an administrator types. */
-static char *words_of_path(const char *path)
-{
-	char *words = path ? strdup(path) : NULL;
-	char *out = words;
-
-	for (const char *in = words; in && *in; in++) {
-		if (*in == '/' && out == words)
-			continue;
-		if (strncmp(in, "sekisho:", 8) == 0) {
-			in += 7;
-			continue;
-		}
-		*out++ = *in == '/' ? ' ' : *in;
-	}
-	if (out)
-		*out = 0;
-	return words;
-}
-
-static int fault_of_context(const struct schema *s, int error, struct fault *f)
-{
-	const struct ly_err_item *e = ly_err_last(s->ctx);
-	_cleanup_free_ char *path =
-		e ? words_of_path(e->data_path ? e->data_path : e->schema_path) : NULL;
-
-	if (e && e->line && !e->data_path)
-		return fault_set(f, error, path, NULL, NULL, "line %llu: %s",
-			(unsigned long long)e->line, e->msg ? e->msg : "not readable");
-	return fault_set(f, error, path, NULL, NULL, "%s", e && e->msg ? e->msg : "not valid");
-}
-
-int tree_config(const struct schema *s, const struct lyd_node *tree, bool public,
-	sd_json_variant **ret, struct fault *f)
-{
-	_cleanup_(lyd_free_p) struct lyd_node *copy = tree_dup(tree);
-
-	ly_err_clean(s->ctx, NULL);
-	if (lyd_validate_module(&copy, s->module, LYD_VALIDATE_NO_STATE, NULL))
-		return fault_of_context(s, -EINVAL, f);
-	if (public)
-		drop_secrets(copy);
-	return print_json(copy, LYD_PRINT_WD_ALL | LYD_PRINT_KEEPEMPTYCONT, ret);
-}
-
-static void put_word(FILE *out, const char *word)
-{
-	if (*word && !strpbrk(word, " \t\"\\?#")) {
-		fputs(word, out);
-		return;
-	}
-	fputc('"', out);
-	for (; *word; word++) {
-		if (*word == '"' || *word == '\\')
-			fputc('\\', out);
-		fputc(*word, out);
-	}
-	fputc('"', out);
-}
-
-static void put_path(FILE *out, const struct lyd_node *node)
-{
-	if (node->parent) {
-		put_path(out, &node->parent->node);
-		fputc(' ', out);
-	}
-	fputs(node->schema->name, out);
-	if (node->schema->nodetype == LYS_LIST) {
-		fputc(' ', out);
-		put_word(out, lyd_get_value(lyd_child(node)));
-	}
-}
-
-static void put_line(FILE *out, const char *verb, const struct lyd_node *node, bool mask)
-{
-	bool list_value = node->schema->nodetype == LYS_LEAFLIST;
-
-	fprintf(out, "%s ", verb);
-	put_path(out, node);
-	if (list_value || (node->schema->nodetype == LYS_LEAF && *verb == 's')) {
-		fputc(' ', out);
-		put_word(out,
-			mask && schema_is_secret(node->schema) ? "<secret>" : lyd_get_value(node));
-	}
-	fputc('\n', out);
-}
-
-static void put_set(FILE *out, const struct lyd_node *node, bool mask)
-{
-	const struct lyd_node *child;
-	bool is_list = node->schema->nodetype == LYS_LIST;
-
-	if (schema_type(node->schema) || (is_list && !lyd_child_no_keys(node)))
-		put_line(out, "set", node, mask);
-	else
-		LY_LIST_FOR(lyd_child_no_keys(node), child)
-	put_set(out, child, mask);
-}
-
-static void diff_siblings(
-	FILE *out, const struct lyd_node *from, const struct lyd_node *to, bool mask)
+static bool has_secret(const struct lyd_node *siblings)
 {
 	const struct lyd_node *node;
-	struct lyd_node *other;
 
-	LY_LIST_FOR(from, node)
+	LY_LIST_FOR(siblings, node)
 	{
-		if (!to || lyd_find_sibling_first(to, node, &other))
-			put_line(out, "delete", node, mask);
+		if (schema_is_secret(node->schema) || has_secret(lyd_child(node)))
+			return true;
 	}
-	LY_LIST_FOR(to, node)
+	return false;
+}
+
+/* A container may be missing because secrets were all it held; a list entry that is missing was
+ * deleted. */
+static void keep_secret(struct lyd_node **tree, struct lyd_node *parent, const struct lyd_node *old)
+{
+	struct lyd_node *same = tree_find_same(parent ? lyd_child(parent) : *tree, old);
+	const struct lyd_node *child;
+
+	if (!same) {
+		if (old->schema->nodetype == LYS_LIST ||
+			!(schema_is_secret(old->schema) || has_secret(lyd_child(old))))
+			return;
+		if (lyd_dup_single(old, (struct lyd_node_inner *)parent, 0, &same))
+			return;
+		if (!parent)
+			lyd_insert_sibling(*tree, same, tree);
+	}
+	LY_LIST_FOR(lyd_child_no_keys(old), child)
 	{
-		if (!from || lyd_find_sibling_first(from, node, &other))
-			put_set(out, node, mask);
-		else if (!schema_type(node->schema))
-			diff_siblings(out, lyd_child_no_keys(other), lyd_child_no_keys(node), mask);
-		else if (strcmp(lyd_get_value(other), lyd_get_value(node)) != 0)
-			put_line(out, "set", node, mask);
+		keep_secret(tree, same, child);
 	}
+	prune(tree, same);
 }
 
-char *tree_diff(const struct lyd_node *from, const struct lyd_node *to, bool mask)
+void tree_keep_secrets(struct lyd_node **tree, const struct lyd_node *old)
 {
-	char *text = NULL;
-	size_t size;
-	FILE *out = open_memstream(&text, &size);
-
-	if (!out)
-		return NULL;
-	diff_siblings(out, from, to, mask);
-	if (fclose(out) != 0) {
-		free(text);
-		return NULL;
+	LY_LIST_FOR(old, old)
+	{
+		keep_secret(tree, NULL, old);
 	}
-	return text;
-}
-
-int tree_read(const struct schema *s, const char *file, struct lyd_node **ret, struct fault *f)
-{
-	_cleanup_free_ char *text = NULL;
-	_cleanup_fclose_ FILE *in = fopen(file, "re");
-
-	if (!in)
-		return fault_set(f, -errno, NULL, NULL, NULL, "%m");
-	text = malloc(TREE_FILE_BYTES_MAX + 1);
-	if (!text)
-		return -ENOMEM;
-	size_t n = fread(text, 1, TREE_FILE_BYTES_MAX + 1, in);
-	if (n > TREE_FILE_BYTES_MAX || memchr(text, 0, n) || ferror(in))
-		return fault_set(f, -EBADMSG, NULL, NULL, NULL, "it is not a configuration");
-	text[n] = 0;
-	ly_err_clean(s->ctx, NULL);
-	if (n == 0 || lyd_parse_data_mem(s->ctx, text, LYD_JSON,
-			      LYD_PARSE_ONLY | LYD_PARSE_STRICT | LYD_PARSE_NO_STATE, 0, ret))
-		return fault_of_context(s, -EBADMSG, f);
-	return 0;
-}
-
-char *tree_text(const struct lyd_node *tree)
-{
-	char *text = NULL;
-
-	if (!tree)
-		return strdup("{}\n");
-	return lyd_print_mem(&text, tree, LYD_JSON, LYD_PRINT_WITHSIBLINGS) ? NULL : text;
 }

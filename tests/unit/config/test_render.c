@@ -66,7 +66,7 @@ static void test_ruleset(void **state)
 		{OPEN, MAIL, "", only_eth0, "02:00:00:00:00:01", "devices = { \"eth0\" }", NULL},
 		{OPEN, MAIL, "", all_exist, "", "set mail_alive", "chain learn"},
 		{OPEN, "\"enabled\":true,\"on-failure\":\"closed\"", "", all_exist,
-			"02:00:00:00:00:01", "meta protocol ip tcp dport 25 update @mac4",
+			"02:00:00:00:00:01", "ether type ip tcp dport 25 update @mac4",
 			"@mail_alive"},
 		{OPEN, "\"enabled\":false", "", all_exist, "02:00:00:00:00:01", "set mail_alive",
 			"tproxy"},
@@ -178,7 +178,7 @@ static void test_shadow(void **state)
 	text = etc_shadow(set, accounts);
 	assert_string_equal(text, "admin:$y$x:::::::\nroot:!*:::::::\nsekisho-mail:!*:::::::\n");
 	free(text);
-	text = etc_authorized_keys(set);
+	text = etc_authorized_keys(sd_json_variant_by_index(config_at(set, "system.user"), 0));
 	assert_string_equal(text, "ssh-ed25519 AAAA me\n");
 	free(text);
 	sd_json_variant_unref(none);
