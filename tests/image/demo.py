@@ -146,10 +146,14 @@ def row_first_login(c: Console) -> str:
     """log in as admin on the serial console for the first time"""
     c.login()
     c.say("admin")
+    c.until("Language")
+    c.say("")
     c.until("no password yet")
     for text, then in (("short", "10 characters"), (PASSWORD, "The password is set")):
         c.secret("New password: ", text, "Once more: ")
         c.secret("", text, then)
+    c.until("Set up the network now")
+    c.say("n")
     c.until("sekisho> ")
     return "no password existed; one of 10 characters was demanded before anything else, a short one refused"
 

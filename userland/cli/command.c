@@ -1,9 +1,10 @@
 #include "cli/command.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/config_words.h"
+#include "cli/complete.h"
 
 const struct command *const commands[] = {
 #define COMMAND(name) &command_##name,
@@ -11,6 +12,10 @@ const struct command *const commands[] = {
 #undef COMMAND
 	NULL,
 };
+
+#define COMMANDS_MAX 128
+
+static_assert(sizeof(commands) / sizeof(*commands) <= COMMANDS_MAX, "survivors have room for all");
 
 /* Length of the i-th word of a command, its start in *ret; 0 when there is none. */
 static size_t word_at(const struct command *cmd, unsigned i, const char **ret)
@@ -36,7 +41,7 @@ static bool is_prefix(const struct command *cmd, unsigned i, const char *typed, 
 
 /* The commands of this mode that the first used words leave over. */
 struct survivors {
-	const struct command *item[64];
+	const struct command *item[COMMANDS_MAX];
 	unsigned n;
 };
 
@@ -75,6 +80,17 @@ static void survivors_begin(struct survivors *s, unsigned mode)
 			s->item[s->n++] = *cmd;
 }
 
+/* What the role may not call is not offered. */
+static void survivors_allow(struct survivors *s, enum role role)
+{
+	unsigned n = 0;
+
+	for (unsigned k = 0; k < s->n; k++)
+		if (role >= s->item[k]->least)
+			s->item[n++] = s->item[k];
+	s->n = n;
+}
+
 /* The survivor whose words end before word i. */
 static const struct command *complete_at(const struct survivors *s, unsigned i)
 {
@@ -101,7 +117,7 @@ enum command_match command_find(unsigned mode, char *const *words, unsigned n,
 			found = i ? complete_at(&before, i) : NULL;
 			*ret = found;
 			*ret_used = i;
-			return found && found->args != ARGS_NONE ? MATCH_OK : MATCH_NONE;
+			return found && found->args ? MATCH_OK : MATCH_NONE;
 		}
 	}
 	*ret = complete_at(&s, n);
@@ -123,6 +139,13 @@ void candidates_add(struct candidates *list, const char *word, const char *help,
 		return;
 	}
 	list->item[list->n++] = one;
+}
+
+void candidates_add_if(
+	struct candidates *list, const char *prefix, const char *word, const char *help)
+{
+	if (strncmp(word, prefix, strlen(prefix)) == 0)
+		candidates_add(list, word, help, false);
 }
 
 void candidates_fini(struct candidates *list)
@@ -166,70 +189,25 @@ static void complete_words(
 	}
 }
 
-static void complete_args(struct cli *c, const struct command *cmd, char *const *args, unsigned n,
-	const char *prefix, struct candidates *ret)
-{
-	if (cmd->args == ARGS_PATH) {
-		config_words_complete(c, args, n, prefix, ret);
-	} else if (cmd->args == ARGS_DAEMON && n == 0) {
-		for (const char *const *d = daemon_names; *d; d++)
-			if (strncmp(*d, prefix, strlen(prefix)) == 0)
-				candidates_add(ret, *d, "Only of this daemon.", false);
-	} else if (cmd->args == ARGS_COMMENT) {
-		candidates_add(ret, "<comment>", "Recorded with the commit.", true);
-	}
-}
-
 void command_complete(
 	struct cli *c, char *const *words, unsigned n, const char *prefix, struct candidates *ret)
 {
-	unsigned mode = c->configuring ? MODE_CONFIGURE : MODE_OPERATION, used = 0;
+	unsigned first, mode = complete_mode(c, words, n, &first), used = 0;
 	const struct command *cmd = NULL;
 	struct survivors s;
 
+	words += first;
+	n -= first;
 	ret->n = 0;
 	survivors_begin(&s, mode);
+	survivors_allow(&s, c->role);
+	if (n == 0 && first == 0 && c->configuring && strncmp("do", prefix, strlen(prefix)) == 0)
+		candidates_add(ret, "do", "A command of operational mode.", false);
 	for (unsigned i = 0; i < n && s.n; i++)
 		if (!narrow(&s, i, words[i]))
 			return;
 	complete_words(&s, n, prefix, ret);
-	if (n && command_find(mode, words, n, &cmd, &used) == MATCH_OK)
-		complete_args(c, cmd, words + used, n - used, prefix, ret);
-}
-
-int cli_run_line(struct cli *c, const char *line)
-{
-	struct words w;
-	const struct command *cmd = NULL;
-	unsigned used = 0;
-	int code = CLI_USAGE;
-
-	if (words_split(line, strlen(line), &w) < 0) {
-		fputs("error: the line is too long\n", stderr);
-		return CLI_USAGE;
-	}
-	if (w.n == 0 || w.word[0][0] == '#') {
-		words_fini(&w);
-		return 0;
-	}
-	switch (command_find(
-		c->configuring ? MODE_CONFIGURE : MODE_OPERATION, w.word, w.n, &cmd, &used)) {
-	case MATCH_OK:
-		code = cmd->run(c, w.word + used);
-		break;
-	case MATCH_NONE:
-		fprintf(stderr,
-			cmd ? "error: '%s' takes nothing more\n"
-			    : "error: there is no such command: %s\n",
-			cmd ? cmd->words : line);
-		break;
-	case MATCH_AMBIGUOUS:
-		fprintf(stderr, "error: ambiguous: %s\n", line);
-		break;
-	case MATCH_INCOMPLETE:
-		fprintf(stderr, "error: incomplete: %s ...\n", line);
-		break;
-	}
-	words_fini(&w);
-	return code;
+	if (n && command_find(mode, words, n, &cmd, &used) == MATCH_OK && cmd->args &&
+		c->role >= cmd->least)
+		args_complete(c, cmd, words + used, n - used, prefix, ret);
 }

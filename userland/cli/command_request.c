@@ -1,169 +1,144 @@
-/* Acts on the appliance: a new password, an update now. */
-#include <crypt.h>
+/* Acts on the appliance: passwords, the clock, off and on. */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <termios.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "cli/box.h"
 #include "cli/command.h"
+#include "cli/config_words.h"
+#include "cli/password.h"
 #include "lib/cleanup.h"
 
-#define PASSWORD_MIN 10
-#define PASSWORD_MAX 256 /* bytes; CRYPT_MAX_PASSPHRASE_SIZE is 512 */
-
-/* Reads one line without showing it. False at the end of input or when it is too long. */
-static bool read_secret(const char *prompt, char *out, size_t cap)
+/* Asks on a terminal; a script has said it already. */
+static bool is_sure(const struct cli *c, const char *what)
 {
-	struct termios shown, hidden;
-	bool terminal = tcgetattr(STDIN_FILENO, &shown) == 0, whole = false;
-	size_t n = 0;
-	char ch;
+	char line[16];
 
-	if (terminal) {
-		/* The echo is off before the question is seen: who answers at once is not shown. */
-		hidden = shown;
-		hidden.c_lflag &= ~(tcflag_t)ECHO;
-		hidden.c_lflag |= ICANON;
-		tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
-		fputs(prompt, stdout);
-		fflush(stdout);
+	if (!c->interactive)
+		return true;
+	printf("%s Are you sure? [yes/no] ", what);
+	fflush(stdout);
+	if (!fgets(line, sizeof(line), stdin) || strcmp(line, "yes\n") != 0) {
+		clearerr(stdin);
+		puts("Nothing was done.");
+		return false;
 	}
-	/* Byte by byte: what follows in a script is not ours. */
-	while (read(STDIN_FILENO, &ch, 1) == 1) {
-		whole = ch == '\n';
-		if (whole)
-			break;
-		if (n + 1 < cap)
-			out[n] = ch;
-		n++;
-	}
-	if (terminal) {
-		tcsetattr(STDIN_FILENO, TCSADRAIN, &shown);
-		putchar('\n');
-	}
-	out[n < cap ? n : cap - 1] = 0;
-	return whole && n < cap;
+	return true;
 }
 
-static int store_hash(const char *hash)
+static int run_request_password(struct cli *c, const struct args *a)
 {
-	/* A session of its own: what the administrator is changing elsewhere is not committed with
-	 * it. */
-	_cleanup_(cli_config_close) struct cli session = {0};
-	_cleanup_(sd_json_variant_unrefp) sd_json_variant *set = NULL, *commit = NULL;
-
-	if (sd_json_buildo(&set,
-		    SD_JSON_BUILD_PAIR_ARRAY("path", SD_JSON_BUILD_STRING("system"),
-			    SD_JSON_BUILD_STRING("user"), SD_JSON_BUILD_STRING("admin"),
-			    SD_JSON_BUILD_STRING("password-hash"), SD_JSON_BUILD_STRING(hash))) <
-			0 ||
-		sd_json_buildo(&commit, SD_JSON_BUILD_PAIR_STRING("comment", "request password")) <
-			0)
-		return CLI_FAILED;
-	if (cli_config(&session, "Set", set, NULL) < 0 ||
-		cli_config(&session, "Commit", commit, NULL) < 0)
-		return CLI_FAILED;
-	puts("The password is set.");
-	return 0;
+	return password_request(c, a->value[0] ? a->value[0] : "admin", &password_english);
 }
 
-static int take_password(char *password, char *again)
+static int run_request_reboot(struct cli *c, const struct args *a)
 {
-	struct crypt_data *data;
-	char salt[CRYPT_GENSALT_OUTPUT_SIZE];
-	int code = CLI_FAILED;
-
-	if (!read_secret("New password: ", password, PASSWORD_MAX) ||
-		!read_secret("Once more: ", again, PASSWORD_MAX)) {
-		fputs("error: no password was given\n", stderr);
-		return CLI_FAILED;
-	}
-	if (strcmp(password, again) != 0) {
-		fputs("error: the two are not the same\n", stderr);
-		return CLI_FAILED;
-	}
-	if (strlen(password) < PASSWORD_MIN) {
-		fprintf(stderr, "error: a password has %d characters or more\n", PASSWORD_MIN);
-		return CLI_FAILED;
-	}
-	data = calloc(1, sizeof(*data));
-	if (data && crypt_gensalt_rn("$y$", 0, NULL, 0, salt, sizeof(salt)) &&
-		crypt_rn(password, salt, data, sizeof(*data)))
-		code = store_hash(data->output);
-	else
-		fputs("error: the password cannot be hashed\n", stderr);
-	if (data)
-		explicit_bzero(data, sizeof(*data));
-	free(data);
-	return code;
+	(void)a;
+	return is_sure(c, "The appliance starts anew; traffic stops meanwhile.")
+		       ? box_act("Reboot", NULL)
+		       : CLI_FAILED;
 }
 
-int password_request(struct cli *c)
+static int run_request_shutdown(struct cli *c, const struct args *a)
 {
-	char password[PASSWORD_MAX], again[PASSWORD_MAX];
+	(void)a;
+	return is_sure(c, "The appliance goes off; no traffic passes until it is on again.")
+		       ? box_act("Shutdown", NULL)
+		       : CLI_FAILED;
+}
+
+static int run_request_factory_reset(struct cli *c, const struct args *a)
+{
+	(void)a;
+	return is_sure(c, "Configuration, passwords, keys, logs and quarantine are erased, and the "
+			  "appliance starts anew.")
+		       ? box_act("FactoryReset", NULL)
+		       : CLI_FAILED;
+}
+
+/* The image has none (ADR 0016); on one that does it is this user's, with no more rights. */
+static int run_request_shell(struct cli *c, const struct args *a)
+{
+	int status = 0;
+
+	(void)a;
+	if (access("/bin/sh", X_OK) < 0) {
+		fputs("error: there is no shell on this image. 'show', 'monitor', 'capture', "
+		      "'ping', "
+		      "'traceroute'\n  and 'diagnose' are what there is to look with.\n",
+			stderr);
+		return CLI_FAILED;
+	}
+	if (c->interactive)
+		puts("'exit' comes back.");
+	fflush(NULL);
+	pid_t pid = fork();
+	if (pid == 0) {
+		execl("/bin/sh", "sh", (char *)NULL);
+		_exit(127);
+	}
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	interrupt_clear();
+	return pid > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : CLI_FAILED;
+}
+
+/* 2026-11-24T12:00:00, or with a blank, in the appliance's own zone. */
+static int run_set_clock(struct cli *c, const struct args *a)
+{
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *parameters = NULL;
+	struct tm tm = {.tm_isdst = -1};
+	char text[64];
 
 	(void)c;
-	int code = take_password(password, again);
-	explicit_bzero(password, sizeof(password));
-	explicit_bzero(again, sizeof(again));
-	return code;
-}
-
-static int run_request_password(struct cli *c, char *const *args)
-{
-	(void)args;
-	return password_request(c);
-}
-
-static int print_result(sd_json_variant *one)
-{
-	const char *name = json_str(one, "name"), *result = json_str(one, "result");
-	const char *why = json_str(one, "why"), *version = json_str(one, "version");
-
-	print_safe(stdout, name ? name : "?");
-	fputs(": ", stdout);
-	print_safe(stdout, result ? result : "no result");
-	if (version) {
-		fputs(", version ", stdout);
-		print_safe(stdout, version);
+	snprintf(text, sizeof(text), "%s%s%s", a->value[0], a->value[1] ? "T" : "",
+		a->value[1] ? a->value[1] : "");
+	const char *end = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+	time_t at = end && !*end ? mktime(&tm) : (time_t)-1;
+	if (at < 0) {
+		fprintf(stderr, "error: not a time: \"%s\"\n  accepted: YYYY-MM-DD HH:MM:SS\n",
+			text);
+		return CLI_USAGE;
 	}
-	if (why) {
-		fputs(": ", stdout);
-		print_safe(stdout, why);
-	}
-	putchar('\n');
-	return result && strcmp(result, "failed") == 0 ? CLI_FAILED : 0;
-}
-
-static int run_update_now(struct cli *c, char *const *args)
-{
-	_cleanup_(sd_json_variant_unrefp) sd_json_variant *reply = NULL;
-	_cleanup_free_ char *error = NULL;
-	int code = 0;
-
-	(void)args;
-	if (daemon_ask("updated", "io.sekisho.Update.Now", NULL, CLI_WAIT_LONG_MS, &reply, &error) <
-		0) {
-		fprintf(stderr, "error: updated: %s\n", error ? error : "no answer");
+	if (sd_json_buildo(&parameters, SD_JSON_BUILD_PAIR_UNSIGNED("time", (uint64_t)at)) < 0)
 		return CLI_FAILED;
-	}
-	sd_json_variant *results = sd_json_variant_by_key(reply, "results");
-	if (c->json)
-		json_dump(reply);
-	if (!results || sd_json_variant_elements(results) == 0)
-		puts("no source is configured");
-	for (size_t i = 0; results && i < sd_json_variant_elements(results); i++) {
-		sd_json_variant *one = sd_json_variant_by_index(results, i);
-		const char *result = json_str(one, "result");
-		if (!c->json)
-			code |= print_result(one);
-		else if (result && strcmp(result, "failed") == 0)
-			code = CLI_FAILED;
-	}
-	return code;
+	return box_act("SetClock", parameters);
 }
 
-const struct command command_request_password = {"request password", "Set the password of admin.",
-	MODE_OPERATION, ARGS_NONE, run_request_password};
-const struct command command_update_now = {"update now", "Fetch signatures and rules at once.",
-	MODE_OPERATION, ARGS_NONE, run_update_now};
+static void offer_users(struct cli *c, const char *prefix, struct candidates *ret)
+{
+	char *path[] = {(char *)"system", (char *)"user", NULL};
+	unsigned levels = c->levels;
+
+	c->levels = 0; /* `do` below an `edit` */
+	config_words_complete(c, path, 2, prefix, ret);
+	c->levels = levels;
+}
+
+static const struct arg args_of_password[] = {{.name = "<user>",
+						      .help = "Whose; admin's when none is named.",
+						      .kind = ARG_WORD,
+						      .offer = offer_users},
+	{0}};
+static const struct arg args_of_clock[] = {
+	{.name = "<date>", .help = "YYYY-MM-DD", .kind = ARG_WORD, .needed = true},
+	{.name = "<time>", .help = "HH:MM:SS", .kind = ARG_WORD}, {0}};
+
+const struct command command_request_factory_reset = {"request factory-reset",
+	"Erase everything and start as new.", run_request_factory_reset, NULL, MODE_OPERATION,
+	ROLE_ADMIN, COMMAND_LIVE | COMMAND_CHANGES};
+const struct command command_request_password = {"request password", "Set the password of a user.",
+	run_request_password, args_of_password, MODE_OPERATION, ROLE_ADMIN, COMMAND_LIVE};
+const struct command command_request_reboot = {"request reboot", "Start the appliance anew.",
+	run_request_reboot, NULL, MODE_OPERATION, ROLE_ADMIN, COMMAND_LIVE | COMMAND_CHANGES};
+const struct command command_request_shell = {"request shell",
+	"A shell, where the image has one; recorded.", run_request_shell, NULL, MODE_OPERATION,
+	ROLE_ADMIN, COMMAND_LIVE | COMMAND_CHANGES};
+const struct command command_request_shutdown = {"request shutdown", "Switch the appliance off.",
+	run_request_shutdown, NULL, MODE_OPERATION, ROLE_ADMIN, COMMAND_LIVE | COMMAND_CHANGES};
+const struct command command_set_clock = {"set clock", "Set date and time by hand.", run_set_clock,
+	args_of_clock, MODE_OPERATION, ROLE_ADMIN, COMMAND_CHANGES};

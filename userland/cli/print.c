@@ -37,6 +37,20 @@ void duration_format(uint64_t seconds, char *out, size_t cap)
 		snprintf(out, cap, "%" PRIu64 " s", seconds);
 }
 
+void bytes_format(uint64_t bytes, char *out, size_t cap)
+{
+	static const char units[] = " KMGTPE";
+	double v = (double)bytes;
+	unsigned i = 0;
+
+	for (; v >= 1024 && units[i + 1]; i++)
+		v /= 1024;
+	if (i)
+		snprintf(out, cap, "%.1f %c", v, units[i]);
+	else
+		snprintf(out, cap, "%.0f", v);
+}
+
 static void print_scalar(FILE *out, sd_json_variant *v)
 {
 	if (sd_json_variant_is_string(v))

@@ -7,44 +7,31 @@
  * As login shell it is called with -c by sshd for `ssh admin@box show status`.
  */
 #include <getopt.h>
-#include <signal.h>
+#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/cli.h"
+#include "cli/setup.h"
 #include "lib/cleanup.h"
 
 #define LINES_MAX 64
-#define FIRST_LOGIN_TRIES 5 /* then the login ends, and getty starts over */
 
 static int usage(FILE *out, int code)
 {
-	fputs("usage: sekisho [--json] [-c LINE]...\n"
+	fputs("usage: sekisho [--json] [--setup FILE] [-c LINE]...\n"
 	      "  -c, --command LINE  run a command and end; may be repeated\n"
 	      "  --json              print JSON\n"
-	      "  -h, --help          this text; 'help' lists the commands\n",
+	      "  --setup FILE        the answers of the first boot as JSON, - for standard input:\n"
+	      "                      language, password, mode, lan, wan, management, lan-address,\n"
+	      "                      wan-address, gateway, dns\n"
+	      "  -h, --help          this text; 'help' lists the commands\n"
+	      "Without -c and --setup it reads lines from the terminal or standard input.\n"
+	      "Exit codes: 0 done, 1 it failed, 2 no such command or a wrong word in it,\n"
+	      "3 your role does not allow it, 130 interrupted. Of several lines the first\n"
+	      "that fails ends the run, and its code is the result.\n",
 		out);
 	return code;
-}
-
-/* On a box without a password nothing else is done before there is one. */
-static int first_login(struct cli *c)
-{
-	sd_json_variant *reply = NULL, *set;
-
-	if (cli_config(c, "Status", NULL, &reply) < 0)
-		return 0; /* without configd nothing can be set; what can be shown can be shown */
-	if (json_str(reply, "hostname"))
-		snprintf(c->hostname, sizeof(c->hostname), "%s", json_str(reply, "hostname"));
-	set = sd_json_variant_by_key(reply, "password_set");
-	if (!set || sd_json_variant_boolean(set))
-		return 0;
-	puts("This appliance has no password yet. Set one to go on; SSH is refused until then.");
-	for (int i = 0; i < FIRST_LOGIN_TRIES; i++)
-		if (password_request(c) == 0)
-			return 0;
-	return CLI_FAILED;
 }
 
 static int run_input(struct cli *c)
@@ -64,20 +51,23 @@ static int run_input(struct cli *c)
 static int run_terminal(struct cli *c)
 {
 	c->interactive = true;
-	int code = first_login(c);
+	interrupt_init(true);
+	int code = setup_first_login(c);
 	return code ? code : editor_run(c);
 }
 
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {{"command", required_argument, NULL, 'c'},
-		{"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {0}};
-	static struct cli cli = {.hostname = "sekisho"};
-	const char *lines[LINES_MAX];
+		{"json", no_argument, NULL, 'j'}, {"setup", required_argument, NULL, 's'},
+		{"help", no_argument, NULL, 'h'}, {0}};
+	static struct cli cli;
+	const char *lines[LINES_MAX], *answers = NULL;
 	unsigned n = 0;
 	int o, code = 0;
 
-	signal(SIGPIPE, SIG_IGN);
+	setlocale(LC_CTYPE, "C.UTF-8"); /* the serial line and SSH carry UTF-8 */
+	interrupt_init(false);
 	while ((o = getopt_long(argc, argv, "c:h", options, NULL)) >= 0) {
 		if (o == 'h')
 			return usage(stdout, 0);
@@ -85,16 +75,21 @@ int main(int argc, char **argv)
 			return usage(stderr, CLI_USAGE);
 		if (o == 'c')
 			lines[n++] = optarg;
+		else if (o == 's')
+			answers = optarg;
 		else
 			cli.json = true;
 	}
 	if (optind < argc)
 		return usage(stderr, CLI_USAGE);
+	cli_init(&cli);
+	if (answers)
+		code = setup_from_file(&cli, answers);
 	for (unsigned i = 0; i < n && code == 0; i++)
 		code = cli_run_line(&cli, lines[i]);
-	if (n == 0)
+	if (n == 0 && !answers)
 		code = isatty(STDIN_FILENO) ? run_terminal(&cli) : run_input(&cli);
-	cli_config_close(&cli);
+	cli_fini(&cli);
 	if (fflush(stdout) != 0 && code == 0)
 		code = CLI_FAILED;
 	return code;

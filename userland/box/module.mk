@@ -1,0 +1,3 @@
+# box: acts on the machine itself for an administrator
+box_PROGS := boxd
+box_PKGS := libmnl
