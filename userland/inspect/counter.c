@@ -10,4 +10,6 @@ void counters_sum(struct counters *sum, const struct counters *c)
 {
 	for (unsigned i = 0; i < COUNTER_COUNT; i++)
 		sum->value[i] += __atomic_load_n(&c->value[i], __ATOMIC_RELAXED);
+	for (unsigned i = 0; i < EVENT_ID_COUNT; i++)
+		sum->event[i] += __atomic_load_n(&c->event[i], __ATOMIC_RELAXED);
 }

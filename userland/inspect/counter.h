@@ -11,11 +11,14 @@
 
 #include <stdint.h>
 
+#include "inspect/event.h"
+
 #define COUNTERS(X) \
 	X(QUEUE_RECEIVED, "queue", "received") \
 	X(QUEUE_ACCEPTED, "queue", "accepted") \
 	X(QUEUE_DROPPED, "queue", "dropped") \
 	X(QUEUE_BYPASSED, "queue", "bypassed") /* accepted with MARK_BYPASS */ \
+	X(REJECTED, "queue", "rejected")       /* accepted as a reset in place of the packet */ \
 	X(QUEUE_OVERRUN, "queue", "overrun")   /* the socket lost packets: ENOBUFS */ \
 	X(QUEUE_ERRORS, "queue", "errors")     /* verdicts the kernel would not take */ \
 	X(DECODER_PKTS, "decoder", "pkts") \
@@ -23,25 +26,43 @@
 	X(DECODER_INVALID, "decoder", "invalid") /* malformed: passed, not inspected */ \
 	X(DECODER_UNKNOWN, "decoder", "unknown") /* not IP: passed */ \
 	X(DECODER_TRUNCATED, "decoder", "truncated") \
-	X(DECODER_FRAGMENTS, "decoder", "fragments") /* not the first: passed, not inspected */ \
+	X(DECODER_FRAGMENTS, "decoder", "fragments") /* held for defrag */ \
 	X(DECODER_IPV4, "decoder", "ipv4") \
 	X(DECODER_IPV6, "decoder", "ipv6") \
 	X(DECODER_TCP, "decoder", "tcp") \
 	X(DECODER_UDP, "decoder", "udp") \
 	X(DECODER_ICMP, "decoder", "icmp") \
+	X(ANOMALY, "decoder", "anomalies") /* odd packets: decode and stream events */ \
+	X(DEFRAG_WHOLE, "defrag", "reassembled") \
+	X(DEFRAG_GIVEN_UP, "defrag", "given_up") /* limits, time-out, overlap in IPv6 */ \
 	X(FLOW_TOTAL, "flow", "total") \
 	X(FLOW_ENDED, "flow", "ended") \
 	X(FLOW_FORCED, "flow", "forced") /* table full: the idlest flow was ended early */ \
 	X(FLOW_DROPPED, "flow", "dropped") \
 	X(FLOW_BYPASSED, "flow", "bypassed") \
+	X(MIDSTREAM_IGNORE, "exception_policy", \
+		"ignore") /* TCP seen from midway, by what was done */ \
+	X(MIDSTREAM_PASS, "exception_policy", "pass_flow") \
+	X(MIDSTREAM_DROP, "exception_policy", "drop_flow") \
+	X(MIDSTREAM_BYPASS, "exception_policy", "bypass") \
+	X(MIDSTREAM_REJECT, "exception_policy", "reject") \
+	X(IPS_ACCEPTED, "ips", "accepted") \
+	X(IPS_BLOCKED, "ips", "blocked") \
+	X(DROP_RULES, "drop_reason", "rules") /* dropped packets by reason */ \
+	X(DROP_FLOW, "drop_reason", "flow_drop") \
+	X(DROP_MIDSTREAM, "drop_reason", "stream_midstream") \
+	X(DROP_STREAM, "drop_reason", "stream_error") \
+	X(DROP_OTHER, "drop_reason", "other") \
 	X(TCP_OVERLAP, "tcp", "overlap") \
 	X(TCP_OUT_OF_ORDER, "tcp", "out_of_order") \
-	X(TCP_GAPS, "tcp", "gaps")           /* bytes never seen: the reader of that flow stops */ \
+	X(TCP_GAPS, "tcp", "reassembly_gap") /* bytes never seen: the reader of that flow stops */ \
 	X(TCP_MEMCAP, "tcp", "memcap")       /* segment not kept: becomes a gap */ \
 	X(APP_FAILED, "app_layer", "failed") /* a reader gave up on malformed data */ \
 	X(APP_MEMCAP, "app_layer", "memcap") /* flows that got no reader: READERS_MAX */ \
 	X(DETECT_ALERTS, "detect", "alert") \
-	X(DETECT_DROPS, "detect", "drop")
+	X(DETECT_DROPS, "detect", "drop") \
+	X(DETECT_ALERTS_LOST, "detect", "alert_queue_overflow") /* too many of one packet */ \
+	X(DETECT_WOULD_DROP, "detect", "would_drop")            /* in a dry run */
 
 enum counter {
 #define X(id, group, name) COUNTER_##id,
@@ -52,6 +73,7 @@ enum counter {
 
 struct counters {
 	uint64_t value[COUNTER_COUNT];
+	uint64_t event[EVENT_ID_COUNT]; /* times raised */
 };
 
 extern const struct counter_name {
@@ -62,6 +84,11 @@ extern const struct counter_name {
 static inline void counter_add(struct counters *c, enum counter which, uint64_t n)
 {
 	__atomic_store_n(&c->value[which], c->value[which] + n, __ATOMIC_RELAXED);
+}
+
+static inline void counter_event(struct counters *c, unsigned id)
+{
+	__atomic_store_n(&c->event[id], c->event[id] + 1, __ATOMIC_RELAXED);
 }
 
 static inline void counter_inc(struct counters *c, enum counter which)

@@ -53,34 +53,40 @@ static enum outcome steps_match(const struct step *st, const struct step *end,
 	return HELD;
 }
 
-static struct span dotted_view(struct detect_scratch *s, enum buffer buffer, struct span buf)
+/* One value of the group's buffer. */
+static bool value_match(const struct step_group *g, struct detect_scratch *s, struct span value)
 {
-	struct span tail = span_skip(buf, buf.n > DOTTED_BYTES ? buf.n - DOTTED_BYTES : 0);
+	if (g->transforms)
+		value = transform_view(s, g->transforms, value);
+	s->base = g->buffer == BUFFER_PAYLOAD ? s->payload_offset : 0;
+	return steps_match(g->steps, g->steps + g->n, s, value, 0) == HELD;
+}
 
-	if (s->dotted_buffer != buffer) {
-		s->dotted[0] = '.';
-		if (tail.n)
-			memcpy(s->dotted + 1, tail.p, tail.n);
-		s->dotted_bytes = 1 + tail.n;
-		s->dotted_buffer = buffer;
-	}
-	return span_of(s->dotted, s->dotted_bytes);
+static bool group_match(
+	const struct step_group *g, struct detect_scratch *s, const struct detect_input *in)
+{
+	struct span first = in->buffer[g->buffer];
+
+	if (g->buffer == BUFFER_BASE64)
+		first = s->base64;
+	else if (g->buffer == BUFFER_PAYLOAD)
+		first = s->payload;
+	if (!first.p)
+		return false;
+	if (value_match(g, s, first))
+		return true;
+	for (unsigned i = 0; i < in->more_n; i++)
+		if (in->more[i].buffer == g->buffer && value_match(g, s, in->more[i].value))
+			return true;
+	return false;
 }
 
 bool rule_match(const struct rule *r, struct detect_scratch *s, const struct detect_input *in)
 {
 	s->tries = DETECT_TRIES;
-	for (unsigned i = 0; i < r->n_groups; i++) {
-		const struct step_group *g = &r->groups[i];
-		struct span buf = in->buffer[g->buffer];
-
-		if (!buf.p)
+	s->base64 = (struct span){0};
+	for (unsigned i = 0; i < r->n_groups; i++)
+		if (!group_match(&r->groups[i], s, in))
 			return false;
-		if (g->dotprefix)
-			buf = dotted_view(s, g->buffer, buf);
-		s->base = g->buffer == BUFFER_PAYLOAD ? in->stream_offset : 0;
-		if (steps_match(g->steps, g->steps + g->n, s, buf, 0) != HELD)
-			return false;
-	}
 	return true;
 }

@@ -1,10 +1,10 @@
 /*
- * One Vectorscan database for the patterns of a buffer. Rules with the same piece share a pattern.
+ * One Vectorscan database for the patterns of a group. Rules with the same piece share a pattern.
  *
- * The database is kept in cache_dir as <buffer>.hsdb: magic, key, SHA-256 of what follows, and the
+ * The database is kept in cache_dir as <group>.hsdb: magic, key, SHA-256 of what follows, and the
  * serialised database. The key is a SHA-256 over Vectorscan's version and the patterns in order, so
  * a file of other patterns, another version or another CPU, or a damaged one, is not used and
- * written anew. One file a buffer: the cache does not grow with the number of updates. That it
+ * written anew. One file a group: the cache does not grow with the number of updates. That it
  * cannot be written is no error.
  */
 #include <errno.h>
@@ -77,7 +77,7 @@ static int piece_compare(const void *x, const void *y)
 }
 
 static int pieces_collect(
-	const struct ruleset *rs, enum buffer buffer, struct piece **ret, uint32_t *ret_n)
+	const struct ruleset *rs, unsigned group, struct piece **ret, uint32_t *ret_n)
 {
 	struct piece *pieces = calloc(rs->n_rules + 1, sizeof(*pieces));
 	uint32_t n = 0;
@@ -87,7 +87,7 @@ static int pieces_collect(
 	for (uint32_t i = 0; i < rs->n_rules; i++) {
 		const struct rule *r = rs->rules[i];
 
-		if (r->fast.n && r->entry == buffer)
+		if (r->fast.n && rule_in_group(r, group))
 			pieces[n++] = (struct piece){r->fast, r->fast_nocase, i};
 	}
 	qsort(pieces, n, sizeof(*pieces), piece_compare);
@@ -233,9 +233,16 @@ static void cache_write(
 		(void)unlink(temp);
 }
 
+static const char *group_name(unsigned group)
+{
+	if (group == GROUP_PACKET_TCP)
+		return "payload.tcp";
+	return group == GROUP_DATAGRAM ? "payload.datagram" : buffer_info[group].name;
+}
+
 /* From the cache if it holds just these patterns, else compiled and put there. */
 static int database_get(
-	const struct patterns *t, enum buffer buffer, const char *cache_dir, hs_database_t **ret)
+	const struct patterns *t, unsigned group, const char *cache_dir, hs_database_t **ret)
 {
 	_cleanup_free_ char *path = NULL;
 	uint8_t key[SHA256_DIGEST_LENGTH];
@@ -243,7 +250,7 @@ static int database_get(
 
 	if (!cache_dir)
 		return patterns_compile(t, ret);
-	if (asprintf(&path, "%s/%s.hsdb", cache_dir, buffer_info[buffer].name) < 0) {
+	if (asprintf(&path, "%s/%s.hsdb", cache_dir, group_name(group)) < 0) {
 		path = NULL;
 		return -ENOMEM;
 	}
@@ -257,19 +264,19 @@ static int database_get(
 	return err;
 }
 
-int prefilter_build(struct ruleset *rs, enum buffer buffer, const char *cache_dir)
+int prefilter_build(struct ruleset *rs, unsigned group, const char *cache_dir)
 {
-	struct prefilter *p = &rs->prefilter[buffer];
+	struct prefilter *p = &rs->prefilter[group];
 	_cleanup_free_ struct piece *pieces = NULL;
 	struct patterns t = {0};
 	uint32_t n = 0;
-	int err = pieces_collect(rs, buffer, &pieces, &n);
+	int err = pieces_collect(rs, group, &pieces, &n);
 
 	if (err < 0 || n == 0)
 		return err;
 	err = patterns_build(rs, pieces, n, p, &t);
 	if (!err)
-		err = database_get(&t, buffer, cache_dir, &p->db);
+		err = database_get(&t, group, cache_dir, &p->db);
 	patterns_fini(&t);
 	return err;
 }
@@ -281,7 +288,7 @@ void prefilter_fini(struct prefilter *p)
 
 struct scan {
 	const struct prefilter *p;
-	uint64_t *candidates;
+	struct detect_scratch *s;
 };
 
 static int on_match(
@@ -295,13 +302,13 @@ static int on_match(
 	if (id >= scan->p->n)
 		return 0;
 	for (uint32_t i = scan->p->first[id]; i < scan->p->first[id + 1]; i++)
-		scan->candidates[scan->p->rules[i] / 64] |= 1ULL << scan->p->rules[i] % 64;
+		candidate_add(scan->s, scan->p->rules[i]);
 	return 0;
 }
 
 void prefilter_scan(const struct prefilter *p, struct detect_scratch *s, struct span buf)
 {
-	struct scan scan = {p, s->candidates};
+	struct scan scan = {p, s};
 
 	if (!p->db || !buf.n)
 		return;

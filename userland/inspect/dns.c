@@ -2,144 +2,168 @@
 
 #include <stdlib.h>
 
+#include "inspect/dns_message.h"
+
 #define HEADER_BYTES 12
+#define OPCODE_MAX 6
+
+struct side {
+	uint32_t left; /* bytes of the message still to come */
+	uint16_t used;
+	uint8_t length[2];
+	uint8_t length_n;
+	uint8_t *message;
+};
 
 struct dns {
 	struct reader base;
-	struct {
-		uint32_t left; /* bytes of the message still to come */
-		uint16_t used;
-		uint8_t length[2];
-		uint8_t length_n;
-		uint8_t *message;
-	} side[2];
+	uint32_t next_id;
+	struct side side[2];
 };
 
-struct header {
-	uint16_t id, flags, questions;
+/* What the log needs of a unit. */
+struct view {
+	struct span message;
+	uint32_t tx_id;
 };
 
-enum sniff dns_sniff(struct span message)
+enum sniff dns_sniff(struct span message, bool strict)
 {
 	struct cursor c = cursor_of(message);
+	struct dns_header h = dns_header_read(&c);
+	struct dns_record q;
 
-	cursor_skip(&c, 2);
-	uint16_t flags = cursor_be16(&c), qd = cursor_be16(&c);
-	unsigned records = (unsigned)cursor_be16(&c) + cursor_be16(&c) + cursor_be16(&c);
 	if (!cursor_ok(&c))
 		return SNIFF_MORE;
-	unsigned opcode = flags >> 11 & 15;
-	bool plausible = opcode <= 6 && !(flags & 0x40) && qd <= DNS_QUESTIONS &&
-			 qd + records > 0 && records < 512;
-	return plausible ? SNIFF_YES : SNIFF_NO;
+	unsigned records = (unsigned)h.count[1] + h.count[2] + h.count[3];
+	bool plausible = (h.flags >> 11 & 15) <= OPCODE_MAX && h.count[0] <= DNS_QUESTIONS &&
+			 h.count[0] + records > 0 && records < 512;
+	if (!plausible)
+		return SNIFF_NO;
+	if (!strict)
+		return SNIFF_YES;
+	if (h.count[0] != 1 || h.flags & 0x7840 || h.count[1] > 64 || h.count[2] > 64 ||
+		h.count[3] > 64)
+		return SNIFF_NO;
+	if (!dns_question_read(message, &c, &q) || q.class != 1 || !dns_type_name(q.type))
+		return SNIFF_NO;
+	return SNIFF_YES;
 }
 
-const char *dns_type_name(uint16_t type)
+static void dns_put(struct jsonw *w, const struct unit *u, bool whole)
 {
-	static const struct {
-		uint16_t type;
-		const char *name;
-	} rows[] = {{1, "A"}, {2, "NS"}, {5, "CNAME"}, {6, "SOA"}, {12, "PTR"}, {13, "HINFO"},
-		{15, "MX"}, {16, "TXT"}, {28, "AAAA"}, {33, "SRV"}, {35, "NAPTR"}, {43, "DS"},
-		{46, "RRSIG"}, {48, "DNSKEY"}, {52, "TLSA"}, {64, "SVCB"}, {65, "HTTPS"},
-		{99, "SPF"}, {252, "AXFR"}, {255, "ANY"}};
+	const struct view *v = u->tx;
 
-	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
-		if (rows[i].type == type)
-			return rows[i].name;
-	return NULL;
+	dns_message_put(w, v->message, v->tx_id, whole);
 }
 
-const char *dns_rcode_name(uint8_t rcode)
+static enum event_id name_event(enum dns_name r)
 {
-	static const char *const rows[] = {
-		"NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED"};
-
-	return rcode < sizeof(rows) / sizeof(*rows) ? rows[rcode] : NULL;
-}
-
-/* Writes the name at the cursor as text. A pointer must go backwards, so following them ends. */
-static bool read_name(
-	struct span message, struct cursor *c, uint8_t out[static DNS_NAME_BYTES], size_t *ret_n)
-{
-	struct cursor at = *c;
-	size_t n = 0, limit = message.n;
-	bool jumped = false;
-
-	for (;;) {
-		uint8_t length = cursor_u8(&at);
-		if (!cursor_ok(&at))
-			return false;
-		if (length >= 0xc0) {
-			size_t target = (size_t)(length & 0x3f) << 8 | cursor_u8(&at);
-			if (!jumped)
-				*c = at;
-			if (!cursor_ok(&at) || target >= limit ||
-				target >= (size_t)(at.p - message.p) - 2)
-				return false;
-			limit = target;
-			jumped = true;
-			at = cursor_of(span_skip(message, target));
-			continue;
-		}
-		if (length == 0)
-			break;
-		struct span label = cursor_take(&at, length);
-		if (length > 63 || !cursor_ok(&at) || n + label.n + 1 >= DNS_NAME_BYTES)
-			return false;
-		if (n)
-			out[n++] = '.';
-		memcpy(out + n, label.p, label.n);
-		n += label.n;
+	switch (r) {
+	case DNS_NAME_LOOP:
+		return EVENT_DNS_INFINITE_LOOP;
+	case DNS_NAME_LONG:
+		return EVENT_DNS_NAME_TOO_LONG;
+	case DNS_NAME_OK:
+		return EVENT_ID_NONE;
+	default:
+		return EVENT_DNS_MALFORMED_DATA;
 	}
-	if (!jumped)
-		*c = at;
-	*ret_n = n;
+}
+
+static void header_events(struct unit *u, const struct dns_header *h)
+{
+	if (u->to_server && h->flags & 0x8000)
+		event_raise(&u->events, EVENT_DNS_NOT_A_REQUEST);
+	if (!u->to_server && !(h->flags & 0x8000))
+		event_raise(&u->events, EVENT_DNS_NOT_A_RESPONSE);
+	if (h->flags & 0x40)
+		event_raise(&u->events, EVENT_DNS_Z_FLAG_SET);
+	if ((h->flags >> 11 & 15) >= 7)
+		event_raise(&u->events, EVENT_DNS_INVALID_OPCODE);
+}
+
+/* The names of the questions into the unit; false when the message ends or breaks before. */
+static bool read_questions(struct unit *u, struct reader_env *env, struct span message,
+	struct cursor *c, const struct dns_header *h)
+{
+	size_t used = 0;
+
+	for (unsigned i = 0; i < h->count[0] && i < DNS_QUESTIONS; i++) {
+		char *name = (char *)env->scratch + used;
+		size_t n;
+		enum dns_name r = dns_name_read(message, c, name, &n);
+		cursor_skip(c, 4);
+		if (r != DNS_NAME_OK || !cursor_ok(c)) {
+			event_raise(&u->events,
+				r == DNS_NAME_OK ? EVENT_DNS_MALFORMED_DATA : name_event(r));
+			return false;
+		}
+		if (i == 0)
+			u->buffer[BUFFER_DNS_QUERY] = span_of(name, n);
+		else
+			env->more[u->more_n++] =
+				(struct buffer_more){BUFFER_DNS_QUERY, span_of(name, n)};
+		used += DNS_NAME_BYTES;
+	}
+	u->more = env->more;
 	return true;
 }
 
-static enum reader_result read_message(struct reader_env *env, bool to_server, struct span message)
+static void check_records(
+	struct unit *u, struct span message, struct cursor *c, const struct dns_header *h)
 {
-	struct cursor c = cursor_of(message);
-	struct header h = {cursor_be16(&c), cursor_be16(&c), cursor_be16(&c)};
+	static const enum event_id ids[] = {0, EVENT_DNS_MALFORMED_DATA,
+		EVENT_DNS_INVALID_AUTHORITIES, EVENT_DNS_INVALID_ADDITIONALS};
+	struct dns_record r;
 
-	cursor_skip(&c, 6);
-	if (!cursor_ok(&c))
-		return READER_FAILED;
-	for (unsigned i = 0; i < h.questions && i < DNS_QUESTIONS; i++) {
-		struct unit u = {.to_server = to_server, .event = EVENT_DNS};
-		size_t n;
-		if (!read_name(message, &c, env->scratch, &n))
-			return READER_FAILED;
-		u.buffer[BUFFER_DNS_QUERY] = span_of(env->scratch, n);
-		u.dns.id = h.id;
-		u.dns.answer = h.flags & 0x8000;
-		u.log_only = u.dns.answer; /* dns.query is about what is asked */
-		u.dns.rcode = h.flags & 15;
-		u.dns.type = cursor_be16(&c);
-		cursor_skip(&c, 2);
-		if (!cursor_ok(&c))
-			return READER_FAILED;
-		env->fn(env->ctx, &u);
-	}
-	return READER_OK;
+	for (unsigned section = 1; section < 4; section++)
+		for (unsigned i = 0; i < h->count[section] && i < DNS_RECORDS; i++)
+			if (!dns_record_read(message, c, &r)) {
+				event_raise(&u->events, ids[section]);
+				return;
+			}
 }
 
-static enum reader_result feed_udp(
-	struct reader *r, struct reader_env *env, bool to_server, struct span data)
+static enum reader_result read_message(struct dns *d, bool to_server, struct span message)
 {
-	(void)r;
+	struct reader_env *env = d->base.env;
+	struct cursor c = cursor_of(message);
+	struct dns_header h = dns_header_read(&c);
+	struct view view = {message, d->next_id};
+	struct unit u = {.to_server = to_server, .put = dns_put, .tx = &view, .tx_id = d->next_id};
+
+	if (!cursor_ok(&c)) {
+		event_raise(&u.events, EVENT_DNS_MALFORMED_DATA);
+		env->fn(env->ctx, &u);
+		return READER_FAILED;
+	}
+	d->next_id++;
+	header_events(&u, &h);
+	bool whole = read_questions(&u, env, message, &c, &h);
+	if (whole)
+		check_records(&u, message, &c, &h);
+	u.event = whole ? "dns" : NULL;
+	if (h.flags & 0x8000) { /* dns.query is about what is asked */
+		u.buffer[BUFFER_DNS_QUERY] = (struct span){};
+		u.more_n = 0;
+	}
+	env->fn(env->ctx, &u);
+	return whole ? READER_OK : READER_FAILED;
+}
+
+static enum reader_result feed_udp(struct reader *r, bool to_server, struct span data)
+{
 	/* A datagram that is not DNS says nothing about the next one. */
-	read_message(env, to_server, data);
+	read_message((struct dns *)r, to_server, data);
 	return READER_OK;
 }
 
 /* RFC 1035, section 4.2.2: a length of two bytes before each message. */
-static enum reader_result feed_tcp(
-	struct reader *r, struct reader_env *env, bool to_server, struct span data)
+static enum reader_result feed_tcp(struct reader *r, bool to_server, struct span data)
 {
 	struct dns *d = (struct dns *)r;
-	__typeof__(&d->side[0]) s = &d->side[to_server];
+	struct side *s = &d->side[to_server];
 
 	while (data.n) {
 		if (s->left == 0) {
@@ -163,7 +187,7 @@ static enum reader_result feed_tcp(
 		s->left -= (uint32_t)part.n;
 		data = span_skip(data, part.n);
 		if (s->left == 0 &&
-			read_message(env, to_server, span_of(s->message, s->used)) != READER_OK)
+			read_message(d, to_server, span_of(s->message, s->used)) != READER_OK)
 			return READER_FAILED;
 	}
 	return READER_OK;
@@ -178,24 +202,24 @@ static void dns_free(struct reader *r)
 	free(d);
 }
 
-static struct reader *dns_new(const struct reader_ops *ops)
+static struct reader *dns_new(const struct reader_ops *ops, struct reader_env *env)
 {
 	struct dns *d = calloc(1, sizeof(*d));
 
 	if (!d)
 		return NULL;
-	d->base.ops = ops;
+	d->base = (struct reader){ops, env};
 	return &d->base;
 }
 
-static struct reader *dns_udp_new(void)
+static struct reader *dns_udp_new(struct reader_env *env)
 {
-	return dns_new(&reader_dns_udp);
+	return dns_new(&reader_dns_udp, env);
 }
 
-static struct reader *dns_tcp_new(void)
+static struct reader *dns_tcp_new(struct reader_env *env)
 {
-	return dns_new(&reader_dns_tcp);
+	return dns_new(&reader_dns_tcp, env);
 }
 
 const struct reader_ops reader_dns_udp = {.new = dns_udp_new, .feed = feed_udp, .free = dns_free};

@@ -3,227 +3,12 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "inspect/verdict.h"
+#include "inspect/engine_part.h"
 
 #define EXPIRE_PER_PACKET 4
 #define EXPIRE_PER_TICK 1024
-
-struct engine {
-	struct publication *publication;
-	struct generation *gen;
-	struct detect_scratch *scratch;
-	struct flow_table *flows;
-	struct timeval now;
-	struct judgement j;
-	struct span payload;     /* what units of this packet see as payload */
-	uint64_t payload_offset; /* of its first byte in the stream */
-	unsigned readers;
-	struct counters counters;
-	struct stream_pool pool;
-	struct reader_env env;
-};
-
-static void reader_drop(struct engine *e, struct flow *f)
-{
-	if (!f->reader)
-		return;
-	f->reader->ops->free(f->reader);
-	f->reader = NULL;
-	e->readers--;
-}
-
-/* What only inspection needed. */
-static void flow_release(struct engine *e, struct flow *f)
-{
-	reader_drop(e, f);
-	stream_free(&f->stream[0], &e->pool);
-	stream_free(&f->stream[1], &e->pool);
-}
-
-static void on_flow_end(void *ctx, struct flow *f, enum flow_end why)
-{
-	struct engine *e = ctx;
-	struct scene s = {.flow = f, .app = e->j.app};
-
-	app_end(e->j.app, &f->app);
-	out_flow(e->j.out, &s, why, &e->now);
-	flow_release(e, f);
-}
-
-static void input_init(const struct engine *e, struct detect_input *in)
-{
-	const struct packet *p = e->j.packet;
-	const struct flow *f = e->j.flow;
-
-	*in = (struct detect_input){
-		.src = p->src,
-		.dst = p->dst,
-		.src_port = p->src_port,
-		.dst_port = p->dst_port,
-		.ip_proto = p->ip_proto,
-		.app = f->app_proto,
-		.to_server = e->j.side == SIDE_CLIENT,
-		.established = f->established,
-		.tcp_flags = p->tcp_flags,
-		.icmp_type = p->icmp_type,
-		.icmp_code = p->icmp_code,
-		.ttl = p->ttl,
-	};
-}
-
-static void run_rules(struct engine *e, const struct detect_input *in, const struct unit *unit)
-{
-	struct detect_match matches[DETECT_MATCHES];
-
-	if (e->j.flow->fate != FATE_INSPECT)
-		return;
-	unsigned n = detect_run(e->gen->rules, e->scratch, in, &e->j.flow->detect, matches);
-	verdict_rules(&e->j, matches, n, unit, in->stream);
-}
-
-static void run_payload(struct engine *e, struct span payload, bool stream, uint64_t offset)
-{
-	struct detect_input in;
-
-	input_init(e, &in);
-	in.stream = stream;
-	in.stream_offset = offset;
-	if (payload.n)
-		in.buffer[BUFFER_PAYLOAD] = payload;
-	run_rules(e, &in, NULL);
-}
-
-/* A packet that fills a hole may complete units of the direction it goes in only: addresses fit. */
-static void on_unit(void *ctx, const struct unit *u)
-{
-	struct engine *e = ctx;
-	struct scene s = {
-		.packet = e->j.packet, .flow = e->j.flow, .side = e->j.side, .app = e->j.app};
-	struct detect_input in;
-
-	if (e->j.flow->fate != FATE_INSPECT)
-		return;
-	if (u->event != EVENT_NONE)
-		out_unit(e->j.out, &s, u);
-	if (u->log_only)
-		return;
-	input_init(e, &in);
-	memcpy(in.buffer, u->buffer, sizeof(in.buffer));
-	in.buffer[BUFFER_PAYLOAD] = e->payload;
-	in.stream_offset = e->payload_offset;
-	run_rules(e, &in, u);
-}
-
-static void reader_feed(struct engine *e, enum flow_side side, struct span data)
-{
-	struct flow *f = e->j.flow;
-
-	if (!f->reader || f->fate != FATE_INSPECT)
-		return;
-	e->env.at = e->j.packet->at;
-	enum reader_result r = f->reader->ops->feed(f->reader, &e->env, side == SIDE_CLIENT, data);
-	if (r == READER_OK)
-		return;
-	if (r == READER_FAILED)
-		counter_inc(&e->counters, COUNTER_APP_FAILED);
-	else if (f->app_proto == PROTO_TLS)
-		f->encrypted = true;
-	reader_drop(e, f);
-}
-
-static void reader_begin(struct engine *e, struct flow *f, enum rule_proto proto)
-{
-	const struct reader_ops *ops = reader_for(proto, f->key.ip_proto);
-
-	f->app_proto = proto;
-	if (!ops)
-		return;
-	f->reader = e->readers < READERS_MAX ? ops->new() : NULL;
-	if (f->reader)
-		e->readers++;
-	else
-		counter_inc(&e->counters, COUNTER_APP_MEMCAP);
-}
-
-/* True when the protocol became known with this piece. */
-static bool sniff_piece(
-	struct engine *e, struct flow *f, const struct stream_data *d, enum flow_side side)
-{
-	enum rule_proto proto = PROTO_IP;
-
-	if (f->app_proto != PROTO_IP || f->sniffed[side])
-		return false;
-	enum sniff r = d->whole ? sniff_stream(d->window, side == SIDE_CLIENT,
-					  f->key.port[SIDE_SERVER], &proto)
-				: SNIFF_NO;
-	if (r == SNIFF_YES)
-		reader_begin(e, f, proto);
-	f->sniffed[side] = r != SNIFF_MORE;
-	return r == SNIFF_YES;
-}
-
-static void on_piece(struct engine *e, const struct stream_data *d, enum flow_side side)
-{
-	struct flow *f = e->j.flow;
-
-	if (f->fate != FATE_INSPECT)
-		return;
-	if (d->gap)
-		reader_drop(e, f);
-	bool first = sniff_piece(e, f, d, side);
-	e->payload = d->window;
-	e->payload_offset = d->offset;
-	if (side == e->j.side)
-		run_payload(e, d->window, true, d->offset);
-	reader_feed(e, side, first ? d->window : d->fresh);
-}
-
-static void on_data(void *ctx, const struct stream_data *d)
-{
-	struct engine *e = ctx;
-
-	on_piece(e, d, e->j.side);
-}
-
-/* Data of the other side, released because this packet acknowledges it: units of it carry the
- * addresses of this packet turned round. */
-static void on_data_acked(void *ctx, const struct stream_data *d)
-{
-	struct engine *e = ctx;
-	const struct packet *ack = e->j.packet;
-	struct packet turned = *ack;
-
-	turned.src = ack->dst;
-	turned.dst = ack->src;
-	turned.src_port = ack->dst_port;
-	turned.dst_port = ack->src_port;
-	turned.tcp_flags = TCP_ACK;
-	e->j.packet = &turned;
-	e->j.side = !e->j.side;
-	on_piece(e, d, e->j.side);
-	e->j.side = !e->j.side;
-	e->j.packet = ack;
-}
-
-static void inspect_tcp(struct engine *e)
-{
-	const struct packet *p = e->j.packet;
-	struct flow *f = e->j.flow;
-	struct stream *mine = &f->stream[e->j.side], *other = &f->stream[!e->j.side];
-
-	run_payload(e, p->payload, false, 0);
-	if (p->tcp_flags & TCP_SYN)
-		stream_syn(mine, p->seq);
-	if (p->tcp_flags & TCP_ACK)
-		stream_acked(other, &e->pool, p->ack, on_data_acked, e);
-	/* What a reset carries is for people to read, not part of the stream (RFC 9293,
-	 * section 3.5.3). */
-	if (p->tcp_flags & TCP_RST)
-		return;
-	if (!stream_push(
-		    mine, &e->pool, p->seq + !!(p->tcp_flags & TCP_SYN), p->payload, on_data, e))
-		verdict_segment(&e->j);
-}
+#define ANOMALIES_MAX 32
+#define PACKET_DEPTH 4 /* packets in packets */
 
 static void inspect_datagram(struct engine *e)
 {
@@ -233,33 +18,104 @@ static void inspect_datagram(struct engine *e)
 
 	if (f->app_proto == PROTO_IP && p->ip_proto == IPPROTO_UDP &&
 		sniff_datagram(p->payload, f->key.port[SIDE_SERVER], &proto) == SNIFF_YES)
-		reader_begin(e, f, proto);
+		engine_reader_begin(e, f, proto);
+	e->stream_follows = false;
 	e->payload = p->payload;
 	e->payload_offset = 0;
-	run_payload(e, p->payload, false, 0);
-	reader_feed(e, e->j.side, p->payload);
+	e->payload_side = e->j.side;
+	engine_run_payload(e, p->payload, false, 0, 0);
+	if (p->payload.n)
+		engine_feed(e, e->j.side, p->payload);
+}
+
+/* Oddities of the packet, a bounded number of a flow: a flood of them says nothing new. */
+static void tell_events(struct engine *e)
+{
+	struct scene s = {
+		.packet = e->j.packet, .flow = e->j.flow, .side = e->j.side, .app = e->j.app};
+	uint8_t *told = e->j.flow ? &e->j.flow->anomalies : &e->anomalies;
+
+	for (unsigned i = 0; i < e->events.n; i++) {
+		counter_inc(&e->counters, COUNTER_ANOMALY);
+		counter_event(&e->counters, e->events.id[i]);
+		if (*told < ANOMALIES_MAX)
+			out_anomaly(e->j.out, &s, e->events.id[i], NULL);
+		*told = (uint8_t)(*told + (*told < ANOMALIES_MAX));
+	}
+}
+
+static void tell_tagged(struct engine *e)
+{
+	struct scene s = {
+		.packet = e->j.packet, .flow = e->j.flow, .side = e->j.side, .app = e->j.app};
+
+	if (!e->j.flow || !e->j.flow->tagged)
+		return;
+	out_packet(e->j.out, &s);
+	e->j.flow->tagged--;
+}
+
+/* Rules may ask for packets that no flow can be made of. */
+static struct verdict inspect_flowless(struct engine *e)
+{
+	const struct packet *p = e->j.packet;
+	struct detect_match matches[DETECT_MATCHES];
+	struct detect_input in = {.src = p->src,
+		.dst = p->dst,
+		.ip_proto = p->ip_proto,
+		.ttl = p->ttl,
+		.packet = p,
+		.events = &e->events,
+		.now = p->at,
+		.to_server = true,
+		.seen_packet = &e->j.packet_seen};
+
+	e->j.flow = NULL;
+	e->j.payload = (struct span){};
+	e->j.side = SIDE_CLIENT;
+	e->j.drop_packet = e->j.pass_packet = e->j.bypass_side = false;
+	e->j.alerts = 0;
+	e->j.packet_seen.n = 0;
+	if (e->anomalies_s != p->at.tv_sec)
+		e->anomalies = 0;
+	e->anomalies_s = p->at.tv_sec;
+	tell_events(e);
+	if (e->events.n == 0 && p->inner_kind == INNER_NONE)
+		return (struct verdict){};
+	unsigned n = detect_run(e->gen->rules, e->scratch, &in, NULL, matches);
+	verdict_rules(&e->j, matches, n, NULL);
+	return (struct verdict){.drop = e->j.drop_packet};
 }
 
 static struct verdict inspect(struct engine *e)
 {
 	struct flow *f = e->j.flow;
 
-	if (f->fate != FATE_INSPECT)
+	e->j.drop_packet = e->j.pass_packet = e->j.bypass_side = false;
+	e->j.alerts = 0;
+	if (!flow_is_inspected(f)) {
+		verdict_condemned(&e->j);
 		return verdict_of(&e->j);
-	e->j.drop_packet = false;
+	}
 	e->j.packet_seen.n = 0;
+	/* the packet that completes a handshake is still part of it */
+	e->was_established = f->established;
+	bool tagged = f->tagged > 0; /* by a packet before */
 	if (app_packet(e->j.app, &f->app, e->j.packet))
 		verdict_policy(&e->j);
-	if (f->fate == FATE_INSPECT) {
+	if (flow_is_inspected(f)) {
 		if (f->key.ip_proto == IPPROTO_TCP)
-			inspect_tcp(e);
+			engine_tcp(e);
 		else
 			inspect_datagram(e);
 	}
+	tell_events(e);
+	if (tagged)
+		tell_tagged(e);
 	if (f->fate == FATE_INSPECT)
 		verdict_bypass(&e->j);
-	if (f->fate != FATE_INSPECT)
-		flow_release(e, f);
+	if (!flow_is_inspected(f))
+		engine_release(e, f);
 	return verdict_of(&e->j);
 }
 
@@ -292,17 +148,61 @@ static bool is_later(const struct timeval *a, const struct timeval *b)
 	return a->tv_sec != b->tv_sec ? a->tv_sec > b->tv_sec : a->tv_usec > b->tv_usec;
 }
 
+/* The strictest of both. */
+static struct verdict verdict_worse(struct verdict a, struct verdict b)
+{
+	return a.drop || !b.drop ? a : b;
+}
+
+/* A tunnel without ports: the flows are those inside. */
+static bool is_wrapping(const struct packet *p)
+{
+	return p->inner_kind != INNER_NONE && p->ip_proto != IPPROTO_UDP;
+}
+
+static struct verdict take_packet(
+	struct engine *e, enum decode_result decoded, const struct packet *p, unsigned depth)
+{
+	struct packet inner;
+	struct span whole;
+	struct verdict v;
+
+	e->j.packet = p;
+	e->events = p->events;
+	if (decoded == DECODE_FRAGMENT) {
+		bool complete = defrag_add(e->defrag, p, &e->events, &whole);
+		v = inspect_flowless(e);
+		if (!complete || depth == PACKET_DEPTH)
+			return v;
+		decoded = decode_whole(whole, p, &inner);
+		return verdict_worse(v, take_packet(e, decoded, &inner, depth + 1));
+	}
+	if (decoded != DECODE_OK)
+		return inspect_flowless(e);
+	if (is_wrapping(p)) {
+		v = inspect_flowless(e);
+	} else {
+		struct flow *f = flow_lookup(e->flows, p, &e->j.side);
+		e->j.flow = f;
+		v = inspect(e);
+	}
+	if (p->inner_kind == INNER_NONE || depth == PACKET_DEPTH)
+		return v;
+	decoded = decode_inner(p, &inner);
+	if (decoded == DECODE_UNKNOWN)
+		return v;
+	return verdict_worse(v, take_packet(e, decoded, &inner, depth + 1));
+}
+
 struct verdict engine_packet(struct engine *e, enum decode_result decoded, const struct packet *p)
 {
 	if (is_later(&p->at, &e->now))
 		e->now = p->at;
 	count_packet(&e->counters, decoded, p);
 	flow_expire(e->flows, &e->now, EXPIRE_PER_PACKET);
-	if (decoded != DECODE_OK)
-		return (struct verdict){};
-	e->j.packet = p;
-	e->j.flow = flow_lookup(e->flows, p, &e->j.side);
-	return inspect(e);
+	struct verdict v = take_packet(e, decoded, p, 0);
+	counter_inc(&e->counters, v.drop ? COUNTER_IPS_BLOCKED : COUNTER_IPS_ACCEPTED);
+	return v;
 }
 
 void engine_tick(struct engine *e, const struct timeval *now)
@@ -323,12 +223,18 @@ int engine_refresh(struct engine *e)
 		generation_put(newer);
 		return r;
 	}
+	detect_scratch_bind(scratch, publication_memory(e->publication));
 	detect_scratch_free(e->scratch);
 	generation_put(e->gen);
 	e->scratch = scratch;
 	e->gen = newer;
 	e->j.gen = newer;
+	e->env.hash_files = out_has_evidence(e->j.out);
+	e->env.wanted = detect_buffers(newer->rules);
 	e->pool.inline_mode = newer->ips;
+	e->pool.hold = !newer->ips && !newer->settings.tcp.is_inline;
+	e->pool.policy = e->pool.hold ? STREAM_BSD : STREAM_FIRST;
+	e->pool.depth_bytes = newer->settings.tcp.depth_bytes;
 	return 0;
 }
 
@@ -340,13 +246,17 @@ int engine_new(struct publication *publication, struct out *out, struct engine *
 	if (!e)
 		return r;
 	e->publication = publication;
-	e->j.out = out;
 	e->j.counters = e->pool.counters = &e->counters;
-	e->env.fn = on_unit;
+	e->pool.events = &e->events;
+	e->env.fn = engine_on_unit;
 	e->env.ctx = e;
-	r = app_new(&e->j.app);
+	r = out_fork(out, &e->j.out);
 	if (r >= 0)
-		r = flow_table_new(&e->counters, on_flow_end, e, &e->flows);
+		r = app_new(&e->j.app);
+	if (r >= 0)
+		r = defrag_new(&e->counters, &e->defrag);
+	if (r >= 0)
+		r = flow_table_new(&e->counters, engine_flow_end, e, &e->flows);
 	if (r >= 0)
 		r = engine_refresh(e);
 	if (r >= 0 && !e->gen)
@@ -369,7 +279,9 @@ void engine_free(struct engine *e)
 	if (!e)
 		return;
 	flow_table_free(e->flows);
+	defrag_free(e->defrag);
 	app_free(e->j.app);
+	out_free(e->j.out);
 	if (e->scratch)
 		detect_scratch_free(e->scratch);
 	generation_put(e->gen);

@@ -20,6 +20,7 @@
 struct verdict {
 	bool drop;
 	uint32_t mark;
+	struct span instead; /* goes on in place of the packet; lives until the next packet */
 };
 
 struct engine;

@@ -1,5 +1,7 @@
 #include "inspect/flow.h"
 
+#include "inspect/settings.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -13,7 +15,8 @@ struct flow_list {
 struct flow_table {
 	struct flow *bucket[BUCKETS];
 	struct flow_list class[FLOW_CLASSES];
-	struct flow *free;
+	struct flow *free; /* given back; else the next that was never used: pages come with use */
+	size_t used;
 	uint64_t key[2];
 	uint64_t next_id;
 	struct counters *counters;
@@ -28,6 +31,20 @@ const char *flow_class_name(enum flow_class c)
 {
 	static const char *const names[] = {"new", "established", "closed"};
 	return names[c];
+}
+
+const char *exception_name(unsigned e)
+{
+	static const char *const names[] = {[EXCEPTION_IGNORE] = "ignore",
+		[EXCEPTION_DROP_FLOW] = "drop_flow",
+		[EXCEPTION_DROP_PACKET] = "drop_packet",
+		[EXCEPTION_PASS_FLOW] = "pass_flow",
+		[EXCEPTION_PASS_PACKET] = "pass_packet",
+		[EXCEPTION_BYPASS] = "bypass",
+		[EXCEPTION_REJECT] = "reject",
+		[EXCEPTION_AUTO] = "auto"};
+
+	return names[e];
 }
 
 const char *flow_end_name(enum flow_end e)
@@ -163,10 +180,13 @@ static bool is_from_server(const struct packet *p)
 static struct flow *flow_begin(
 	struct flow_table *t, const struct packet *p, struct flow_key k, unsigned bucket)
 {
-	if (!t->free)
+	if (!t->free && t->used == FLOW_MAX)
 		make_room(t);
 	struct flow *f = t->free;
-	t->free = f->newer;
+	if (f)
+		t->free = f->newer;
+	else
+		f = &t->flows[t->used++];
 	*f = (struct flow){.key = k, .first = p->at, .id = t->next_id++};
 	if (is_from_server(p))
 		f->key = (struct flow_key){{k.addr[1], k.addr[0]}, {k.port[1], k.port[0]},
@@ -180,9 +200,7 @@ static struct flow *flow_begin(
 
 static enum flow_class flow_state(const struct flow *f)
 {
-	uint8_t both = f->tcp_flags[0] & f->tcp_flags[1], any = f->tcp_flags[0] | f->tcp_flags[1];
-
-	if (f->key.ip_proto == IPPROTO_TCP && (both & TCP_FIN || any & TCP_RST))
+	if (f->key.ip_proto == IPPROTO_TCP && tcp_is_closed(&f->tcp))
 		return FLOW_CLOSED;
 	return f->established ? FLOW_ESTABLISHED : FLOW_NEW;
 }
@@ -192,14 +210,25 @@ static void flow_follow(
 {
 	f->last = p->at;
 	f->pkts[side]++;
-	f->bytes[side] += p->ip.n;
+	f->bytes[side] += p->wire_bytes;
 	f->spoken[side] |= p->payload.n > 0;
 	f->tcp_flags[side] |= p->tcp_flags;
-	bool handshake = f->tcp_flags[SIDE_CLIENT] & TCP_SYN &&
-			 f->tcp_flags[SIDE_SERVER] & TCP_SYN && f->tcp_flags[SIDE_CLIENT] & TCP_ACK;
-	f->established |= handshake || (f->spoken[0] && f->spoken[1]);
+	if (p->ip_proto != IPPROTO_TCP)
+		f->established = f->pkts[0] && f->pkts[1];
 	list_remove(&t->class[f->class], f);
 	f->class = flow_state(f);
+	list_append(&t->class[f->class], f);
+}
+
+void flow_settle(struct flow_table *t, struct flow *f)
+{
+	f->established = tcp_is_established(&f->tcp);
+	enum flow_class class = flow_state(f);
+
+	if (class == f->class)
+		return;
+	list_remove(&t->class[f->class], f);
+	f->class = class;
 	list_append(&t->class[f->class], f);
 }
 
@@ -252,10 +281,6 @@ int flow_table_new(
 		getrandom(&seed, sizeof(seed), 0) != sizeof(seed)) {
 		free(t);
 		return -EIO;
-	}
-	for (size_t i = FLOW_MAX; i-- > 0;) {
-		t->flows[i].newer = t->free;
-		t->free = &t->flows[i];
 	}
 	t->next_id = seed >> 13; /* JSON numbers are exact up to 2^53 */
 	t->counters = counters;

@@ -22,6 +22,7 @@
 #include "inspect/decode.h"
 #include "inspect/reader.h"
 #include "inspect/stream.h"
+#include "inspect/tcp.h"
 
 #define FLOW_MAX 65536
 #define FLOW_NEW_S 30
@@ -30,6 +31,7 @@
 
 enum flow_class { FLOW_NEW, FLOW_ESTABLISHED, FLOW_CLOSED, FLOW_CLASSES };
 enum flow_end { FLOW_END_TIMEOUT, FLOW_END_FORCED, FLOW_END_SHUTDOWN, FLOW_END_REUSED };
+/* FATE_PASS: no rules look at it, but it is followed and logged. */
 enum flow_fate { FATE_INSPECT, FATE_PASS, FATE_DROP, FATE_BYPASS };
 
 enum flow_side { SIDE_CLIENT, SIDE_SERVER }; /* who sent it: index of per-direction arrays */
@@ -51,13 +53,23 @@ struct flow {
 	struct timeval first, last;
 	uint64_t pkts[2], bytes[2];
 	uint8_t tcp_flags[2]; /* all seen, by side */
-	bool established;     /* handshake seen, or both sides have spoken */
+	bool established;     /* TCP: handshake seen; else both sides have sent packets */
+	bool untracked;       /* TCP that was not seen from its start: packets only */
+	uint8_t exception;    /* enum exception that was applied, plus 1; 0: none */
 	bool spoken[2];       /* has sent payload */
 	bool alerted;
-	bool reported_drop;
-	bool encrypted; /* TLS past its handshake */
+	uint8_t tagged;        /* packets still to be logged, by a rule's tag */
+	bool reported_drop[2]; /* by side */
+	bool encrypted;        /* TLS past its handshake */
+	bool asked_more[2];    /* whether rules still want to see this direction */
 	enum rule_proto app_proto;
-	bool sniffed[2]; /* no protocol at the beginning of this direction */
+	bool ended[2];                /* its FIN has been delivered */
+	bool rejected;                /* with FATE_DROP: both ends are reset (reject.h) */
+	bool reset_sent;              /* its receiver has been reset */
+	enum flow_side rejected_side; /* who sent what offends */
+	uint8_t anomalies;            /* oddities that were told */
+	bool sniffed[2];              /* no protocol at the beginning of this direction */
+	struct tcp tcp;
 	struct stream stream[2];
 	struct app_flow app;
 	struct reader *reader;
@@ -74,7 +86,11 @@ void flow_table_free(struct flow_table *t);
 void flow_end_all(struct flow_table *t);
 /* Never NULL. ret_side is who sent the packet. Counts the packet and follows the state of TCP. */
 struct flow *flow_lookup(struct flow_table *t, const struct packet *p, enum flow_side *ret_side);
+/* The state of its TCP has moved: it may be of another class now. */
+void flow_settle(struct flow_table *t, struct flow *f);
 /* Ends flows that were silent for too long, at most `max`. */
 void flow_expire(struct flow_table *t, const struct timeval *now, unsigned max);
 const char *flow_class_name(enum flow_class c);
+/* enum exception of settings.h. */
+const char *exception_name(unsigned e);
 const char *flow_end_name(enum flow_end e);

@@ -6,12 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "inspect/detect_memory.h"
 #include "lib/cleanup.h"
 
 struct publication {
 	pthread_mutex_t lock; /* held only to take or replace a reference */
 	struct generation *current;
 	unsigned serial;
+	struct detect_memory *memory;
 };
 
 static void globfree_p(glob_t *g)
@@ -51,8 +53,9 @@ int generation_new(struct settings *settings, const char *const *patterns, size_
 	g->settings = *settings;
 	*settings = (struct settings){};
 
-	struct rule_var home = {"HOME_NET", g->settings.home_net};
-	struct rule_vars vars = {&home, home.value ? 1 : 0};
+	struct rule_var list[SETTINGS_VARS];
+	struct rule_vars vars;
+	settings_rule_vars(&g->settings, list, &vars);
 	int r = files_find(patterns, n, &files);
 	if (r >= 0)
 		r = ruleset_load((const char *const *)files.gl_pathv, files.gl_pathc, &vars,
@@ -81,12 +84,22 @@ void generation_put(struct generation *g)
 	free(g);
 }
 
+bool generation_is_last(const struct generation *g)
+{
+	return __atomic_load_n(&g->refs, __ATOMIC_ACQUIRE) == 1;
+}
+
 int publication_new(struct publication **ret)
 {
 	struct publication *p = calloc(1, sizeof(*p));
 
 	if (!p)
 		return -ENOMEM;
+	int r = detect_memory_new(&p->memory);
+	if (r < 0) {
+		free(p);
+		return r;
+	}
 	pthread_mutex_init(&p->lock, NULL);
 	*ret = p;
 	return 0;
@@ -97,8 +110,14 @@ void publication_free(struct publication *p)
 	if (!p)
 		return;
 	generation_put(p->current);
+	detect_memory_free(p->memory);
 	pthread_mutex_destroy(&p->lock);
 	free(p);
+}
+
+struct detect_memory *publication_memory(struct publication *p)
+{
+	return p->memory;
 }
 
 void generation_publish(struct publication *p, struct generation *g)

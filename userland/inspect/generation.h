@@ -29,12 +29,16 @@ int generation_new(struct settings *settings, const char *const *patterns, size_
 	struct generation **ret);
 struct generation *generation_get(struct generation *g);
 void generation_put(struct generation *g);
+/* The caller's reference is the only one left. */
+bool generation_is_last(const struct generation *g);
 
 /* Where engines find the current one. */
 struct publication;
 
 int publication_new(struct publication **ret);
 void publication_free(struct publication *p);
+/* What rules remember of hosts: one for all engines and generations. */
+struct detect_memory *publication_memory(struct publication *p);
 /* Takes over the caller's reference. */
 void generation_publish(struct publication *p, struct generation *g);
 /* The published one when it is not `mine`, with a reference; else NULL. Cheap when nothing changed.

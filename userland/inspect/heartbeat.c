@@ -18,6 +18,7 @@
 struct heartbeat {
 	pthread_t thread;
 	struct nftset *set;
+	bool routed; /* the set is in the table of mode route: configd renders one of the two */
 	const struct worker *worker[QUEUES_MAX];
 	uint64_t beats[QUEUES_MAX];
 	atomic_uint workers;
@@ -50,11 +51,17 @@ static void renew(struct heartbeat *h)
 {
 	const uint16_t keys[] = {htons(ETHERTYPE_IP), htons(ETHERTYPE_IPV6)};
 	int r = h->set ? 0
-		       : nftset_open(ALIVE_INSPECT_FAMILY, ALIVE_INSPECT_TABLE, ALIVE_INSPECT_SET,
-				 &h->set);
+		       : nftset_open(h->routed ? ALIVE_ROUTE_FAMILY : ALIVE_INSPECT_FAMILY,
+				 h->routed ? ALIVE_ROUTE_TABLE : ALIVE_INSPECT_TABLE,
+				 ALIVE_INSPECT_SET, &h->set);
 
 	if (r >= 0)
 		r = nftset_renew(h->set, keys, 2, ALIVE_INSPECT_MS);
+	if (r == -ENOENT) { /* the next beat looks in the other table */
+		nftset_free(h->set);
+		h->set = NULL;
+		h->routed = !h->routed;
+	}
 	if (r < 0 && h->armed)
 		log_warning("heartbeat: the set %s is not renewed: %s", ALIVE_INSPECT_SET,
 			strerror(-r));

@@ -11,7 +11,7 @@
 
 #include "inspect/worker.h"
 
-#define HEARTBEAT_MS 100
+#define HEARTBEAT_MS 80
 
 struct heartbeat;
 

@@ -14,6 +14,7 @@
 #include "lib/path.h"
 
 #define RULE_PATTERNS_MAX 64
+#define SETTINGS_MAX 64 /* --set */
 
 struct options {
 	const char *capture;
@@ -22,8 +23,12 @@ struct options {
 	const char *log_dir;
 	const char *config;
 	const char *queues;
+	const char *cache_dir;
+	const char *settings[SETTINGS_MAX];
+	size_t settings_n;
 	bool test;
 	bool simulate_ips;
+	bool no_bypass;
 };
 
 static const char help[] =
@@ -35,7 +40,10 @@ static const char help[] =
 	"  -l DIR           where eve.json goes (default: the current folder)\n"
 	"  -c FILE          settings, JSON with the keys of the schema's container inspection\n"
 	"  -k none          checksums are not verified (they never are)\n"
-	"  --simulate-ips   with -r: drop as if in line\n";
+	"  --simulate-ips   with -r: drop as if in line\n"
+	"  --cache DIR      compiled rule databases are kept there\n"
+	"  --no-bypass      with -q: every packet is inspected\n"
+	"  --set NAME=VALUE one setting, by Suricata's name; may be repeated\n";
 
 static int usage(void)
 {
@@ -49,13 +57,34 @@ static void print_refused(void *ctx, const char *file, unsigned line, unsigned c
 	fprintf(ctx, "%s:%u:%u: sid %u: %s\n", file, line, column, sid, reason);
 }
 
+static int settings_apply(const struct options *o, struct settings *set)
+{
+	if (o->no_bypass)
+		set->bypass = false;
+	for (size_t i = 0; i < o->settings_n; i++) {
+		int r = settings_set(set, o->settings[i]);
+		if (r < 0) {
+			log_error("--set %s: %s", o->settings[i],
+				r == -ENOENT ? "there is no such setting here" : strerror(-r));
+			return r;
+		}
+	}
+	return 0;
+}
+
 static int run_test(const struct options *o)
 {
 	struct settings set;
 	struct generation *gen;
 
 	settings_init(&set);
-	int r = generation_new(&set, o->rules, o->rules_n, NULL, true, print_refused, stdout, &gen);
+	int r = settings_apply(o, &set);
+	if (r < 0) {
+		settings_fini(&set);
+		return 2;
+	}
+	r = generation_new(
+		&set, o->rules, o->rules_n, o->cache_dir, true, print_refused, stdout, &gen);
 	if (r < 0) {
 		log_error("rules not loaded: %s", strerror(-r));
 		puts("rules: 0 loaded, 0 refused");
@@ -83,13 +112,15 @@ static int offline_load(const struct options *o, struct publication *publication
 			r = settings_load(o->config, names, &set, &why);
 		app_free(names);
 	}
+	if (r >= 0)
+		r = settings_apply(o, &set);
 	if (r < 0) {
-		log_error("%s: %s", o->config, why ? why : strerror(-r));
+		log_error("%s: %s", o->config ? o->config : "settings", why ? why : strerror(-r));
 		settings_fini(&set);
 		return r;
 	}
-	r = generation_new(
-		&set, o->rules, o->rules_n, NULL, o->simulate_ips, print_refused, stderr, &gen);
+	r = generation_new(&set, o->rules, o->rules_n, o->cache_dir, o->simulate_ips, print_refused,
+		stderr, &gen);
 	if (r < 0) {
 		log_error("rules not loaded: %s", strerror(-r));
 		return r;
@@ -118,6 +149,8 @@ static int run_offline(const struct options *o)
 
 	if (r < 0)
 		log_error("%s: %s", o->log_dir, strerror(-r));
+	else
+		out_set_evidence(out, true);
 	if (r >= 0)
 		r = publication_new(&publication);
 	if (r >= 0)
@@ -163,6 +196,10 @@ static int run_service(const struct options *o)
 		.rules = o->rules,
 		.rules_n = o->rules_n,
 		.config = o->config,
+		.cache_dir = o->cache_dir,
+		.no_bypass = o->no_bypass,
+		.settings = o->settings,
+		.settings_n = o->settings_n,
 		.log_dir = o->queues ? o->log_dir : path_data("log/inspectd")};
 
 	if (o->queues && !queues_parse(o->queues, &s)) {
@@ -198,6 +235,16 @@ static bool take_option(int c, const char *value, struct options *o)
 		return o->test = true;
 	case 'i':
 		return o->simulate_ips = true;
+	case 'C':
+		o->cache_dir = value;
+		return true;
+	case 'B':
+		return o->no_bypass = true;
+	case 's':
+		if (o->settings_n == SETTINGS_MAX)
+			return false;
+		o->settings[o->settings_n++] = value;
+		return true;
 	default:
 		return false;
 	}
@@ -205,7 +252,9 @@ static bool take_option(int c, const char *value, struct options *o)
 
 int main(int argc, char **argv)
 {
-	static const struct option longs[] = {{"simulate-ips", no_argument, NULL, 'i'}, {}};
+	static const struct option longs[] = {{"cache", required_argument, NULL, 'C'},
+		{"no-bypass", no_argument, NULL, 'B'}, {"set", required_argument, NULL, 's'},
+		{"simulate-ips", no_argument, NULL, 'i'}, {}};
 	struct options o = {.log_dir = "."};
 	int c;
 

@@ -33,13 +33,21 @@ struct rule_build {
 	const struct rule_vars *vars;
 	struct span line;
 	struct rule rule;
-	enum buffer buffer; /* the sticky buffer */
-	bool dotprefix;
-	struct step *content; /* that modifiers change, or NULL */
+	enum buffer buffer;            /* the sticky buffer */
+	struct transforms transforms;  /* of what follows */
+	uint8_t way;                   /* DIR_* that the sticky buffer was given, or 0 */
+	bool transactional;            /* => */
+	const struct transforms *kept; /* the same, in the ruleset; NULL: not yet, or none */
+	struct step *content;          /* that modifiers change, or NULL */
 	struct step steps[RULE_PATTERNS];
 	unsigned n_steps;
 	struct check checks[RULE_CHECKS];
 	unsigned n_checks;
+	struct rule_op ops[RULE_OPS];
+	unsigned n_ops;
+	struct span variable[RULE_VARIABLES];
+	unsigned n_variables;
+	struct span classtype, metadata; /* for the policy */
 	bool has_priority;
 	struct span option; /* being read: where failures outside the line point to */
 	unsigned column;
@@ -57,16 +65,36 @@ int rule_fail(struct rule_build *b, struct span where, const char *format, ...)
 struct step *rule_step(struct rule_build *b, struct span pos, step_find_fn *find);
 struct check *rule_check(struct rule_build *b);
 
+struct rule_op *rule_op(struct rule_build *b);
+/* 1 + index of the variable; 0: none has this name. */
+uint8_t rule_variable(const struct rule_build *b, struct span name);
+/* Makes one; negative after rule_fail(). */
+int rule_variable_new(struct rule_build *b, struct span name, uint8_t *ret);
+/* A copy in the arena, or NULL after rule_fail(). */
+void *rule_keep(struct rule_build *b, const void *bytes, size_t n);
+/* The buffer is bound to an application, and to a direction. */
+int rule_bind(struct rule_build *b, struct span where, const char *name, enum rule_proto app,
+	unsigned directions);
+/* A 32-bit name of a bit or flowint, the same in every generation; never 0. */
+uint32_t name_hash(struct span name);
+
 /* "text", or !"text" where negated is not NULL: the text between the quotes, escapes left in. */
 int rule_quoted(struct rule_build *b, struct span arg, bool *negated, struct span *ret);
 /* Cuts the text up to sep off *rest, trimmed; false at the end. */
 bool span_token(struct span *rest, uint8_t sep, struct span *ret);
+
+/* The list that the build holds, as the ruleset keeps it; NULL after rule_fail(). */
+const struct transforms *transforms_keep(struct rule_build *b);
 
 /* The reader's parts. */
 int rule_parse(struct rule_build *b);
 int rule_header(struct rule_build *b, struct span header);
 int rule_ranges(struct rule_build *b, struct span text, bool ports, const struct range_set **ret);
 int rule_finish(struct rule_build *b, struct rule **ret);
+/* The halves of a transactional rule; one when all its buffers go one way. */
+int rule_finish_halves(struct rule_build *b, struct rule *ret[static 2], unsigned *ret_n);
 void rule_abandon(struct rule_build *b);
 
 step_find_fn bsize_find; /* urilen is a bsize */
+/* The packet has the header that a buffer such as tcp.hdr names. */
+void header_check(struct check *c, const char *buffer_name);

@@ -1,17 +1,26 @@
 /*
  * out: the events of inspectd, as EVE JSON.
  *
- * One log for all threads: each event is written whole under the lock, which is held for formatting
- * only; the disk is reached when the buffer of lib/eve.h fills, and by out_flush() of the main
- * loop. Fields are Suricata's; ours are `app` {ndpi_app, ndpi_carrier, confidence} in flow and drop
+ * Each thread has a struct out of its own (out_fork), formats its events there and appends them to
+ * its own buffer; a writer thread, or out_flush() where there is none, carries the buffers to the
+ * one log file. So no thread waits for another or for the disk on the packet path. A buffer that is
+ * full loses the event, counted (out_lost).
+ *
+ * Fields are Suricata's; ours are `app` {ndpi_app, ndpi_carrier, confidence} in flow and drop
  * events and `why` in drop events. A packet event is told as the packet went, a flow or protocol
  * event from client to server.
+ *
+ * Limits: OUT_BUFFER_BYTES a thread between two visits of the writer, every OUT_VISIT_MS or sooner.
  */
 #pragma once
 
 #include "inspect/flow.h"
 #include "inspect/generation.h"
 #include "inspect/reader.h"
+
+#define OUT_BUFFER_BYTES (4u << 20)
+#define OUT_VISIT_MS 200
+#define OUT_PAYLOAD_BYTES 4096 /* of payload and of packet in an alert */
 
 struct out;
 
@@ -21,10 +30,21 @@ struct scene {
 	const struct flow *flow;     /* NULL: none */
 	enum flow_side side;
 	struct app *app;
+	struct span payload; /* what a rule looked at, when it is no application buffer */
+	bool stream;         /* payload is of the stream */
 };
 
 int out_open(const char *dir, struct out **ret);
+/* A further one, for another thread, of the same log. Free it before the first. */
+int out_fork(struct out *o, struct out **ret);
 void out_free(struct out *o);
+/* For captures: alerts hold payload and packet, each dropped packet is told. Before there are other
+ * threads. */
+void out_set_evidence(struct out *o, bool all);
+bool out_has_evidence(const struct out *o);
+/* A thread carries the buffers from now on. */
+int out_start_writer(struct out *o);
+/* All buffers of the log, to the file. */
 void out_flush(struct out *o);
 uint64_t out_lost(struct out *o);
 
@@ -35,8 +55,14 @@ void out_alert(struct out *o, const struct scene *s, const struct detect_match *
 void out_drop(struct out *o, const struct scene *s, const struct detect_match *m,
 	const char *reason, const char *why);
 void out_flow(struct out *o, const struct scene *s, enum flow_end end, const struct timeval *now);
-/* By unit->event: http, tls or dns. */
+/* A packet of a flow that a rule has tagged. */
+void out_packet(struct out *o, const struct scene *s);
+/* The event of a transaction, by unit->event. */
 void out_unit(struct out *o, const struct scene *s, const struct unit *unit);
+/* unit->file is complete or cut short. */
+void out_file(struct out *o, const struct scene *s, const struct unit *unit);
+/* unit: whose oddity it is; NULL: of the packet or the stream. */
+void out_anomaly(struct out *o, const struct scene *s, enum event_id id, const struct unit *unit);
 
 struct stats {
 	uint64_t uptime_s;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "lib/cleanup.h"
+#include "lib/log.h"
 
 static void pcap_close_p(pcap_t **p)
 {
@@ -48,5 +49,10 @@ int pcap_run(const char *file, struct engine *e, char **ret_why)
 			"link type is none of Ethernet, Linux cooked, loopback, PPP, raw IP");
 	while ((r = pcap_next_ex(p, &h, &bytes)) == 1)
 		judge(e, link, h, bytes, ++number);
-	return r == PCAP_ERROR ? fail(ret_why, file, pcap_geterr(p)) : 0;
+	/* A capture that was cut off is read as far as it goes. */
+	if (r == PCAP_ERROR && number == 0)
+		return fail(ret_why, file, pcap_geterr(p));
+	if (r == PCAP_ERROR)
+		log_warning("%s: %s", file, pcap_geterr(p));
+	return 0;
 }

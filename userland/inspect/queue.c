@@ -236,18 +236,22 @@ static void put_connection_mark(struct nlmsghdr *nlh, uint32_t bit)
 }
 
 /* bit: the mark to add to the packet's own, or 0. */
-static void verdict_send(
-	struct queue *q, unsigned type, uint32_t id, uint32_t verdict, uint32_t own, uint32_t bit)
+static void verdict_send(struct queue *q, unsigned type, uint32_t id, uint32_t verdict,
+	uint32_t own, uint32_t bit, struct span instead)
 {
-	char buf[256];
+	char buf[512];
 	struct nfqnl_msg_verdict_hdr header = {htonl(verdict), htonl(id)};
 	struct nlmsghdr *nlh = message_begin(q, buf, type, 0);
 
 	mnl_attr_put(nlh, NFQA_VERDICT_HDR, sizeof(header), &header);
 	if (bit) {
 		mnl_attr_put_u32(nlh, NFQA_MARK, htonl(own | bit));
-		put_connection_mark(nlh, bit);
+		if (bit !=
+			MARK_BYPASS_SIDE) /* which of the connection's bits it is, the rules know */
+			put_connection_mark(nlh, bit);
 	}
+	if (instead.n)
+		mnl_attr_put(nlh, NFQA_PAYLOAD, instead.n, instead.p);
 	if (mnl_socket_sendto(q->nl, nlh, nlh->nlmsg_len) < 0)
 		counter_inc(q->counters, COUNTER_QUEUE_ERRORS);
 }
@@ -257,7 +261,7 @@ void queue_answer(struct queue *q)
 	if (!q->has_held)
 		return;
 	verdict_send(q, q->held_pkts > 1 ? NFQNL_MSG_VERDICT_BATCH : NFQNL_MSG_VERDICT, q->held,
-		NF_ACCEPT, 0, 0);
+		NF_ACCEPT, 0, 0, (struct span){});
 	q->has_held = false;
 	q->held_pkts = 0;
 }
@@ -267,14 +271,15 @@ void queue_verdict(struct queue *q, const struct queue_packet *p, struct verdict
 	counter_inc(q->counters, v.drop                 ? COUNTER_QUEUE_DROPPED
 				 : v.mark & MARK_BYPASS ? COUNTER_QUEUE_BYPASSED
 							: COUNTER_QUEUE_ACCEPTED);
-	if (!v.drop && !v.mark) {
+	if (!v.drop && !v.mark && !v.instead.n) {
 		q->has_held = true;
 		q->held = p->id;
 		q->held_pkts++;
 		return;
 	}
 	queue_answer(q);
-	verdict_send(q, NFQNL_MSG_VERDICT, p->id, v.drop ? NF_DROP : NF_ACCEPT, p->mark, v.mark);
+	verdict_send(q, NFQNL_MSG_VERDICT, p->id, v.drop ? NF_DROP : NF_ACCEPT, p->mark, v.mark,
+		v.instead);
 }
 
 void queue_kernel_drops(uint16_t first, unsigned n, uint64_t *ret_queue, uint64_t *ret_user)

@@ -12,6 +12,24 @@ static const char *const names[PROTO_COUNT] = {
 	[PROTO_FTP] = "ftp",
 	[PROTO_SSH] = "ssh",
 	[PROTO_SMB] = "smb",
+	[PROTO_FTP_DATA] = "ftp-data",
+	[PROTO_HTTP2] = "http2",
+	[PROTO_DCERPC] = "dcerpc",
+	[PROTO_KRB5] = "krb5",
+	[PROTO_SNMP] = "snmp",
+	[PROTO_TFTP] = "tftp",
+	[PROTO_NTP] = "ntp",
+	[PROTO_DHCP] = "dhcp",
+	[PROTO_SIP] = "sip",
+	[PROTO_RDP] = "rdp",
+	[PROTO_RFB] = "rfb",
+	[PROTO_MQTT] = "mqtt",
+	[PROTO_IMAP] = "imap",
+	[PROTO_POP3] = "pop3",
+	[PROTO_NFS] = "nfs",
+	[PROTO_IKE] = "ike",
+	[PROTO_QUIC] = "quic",
+	[PROTO_TELNET] = "telnet",
 };
 
 const char *app_proto_name(enum rule_proto proto)
@@ -28,9 +46,27 @@ const struct reader_ops *reader_for(enum rule_proto proto, uint8_t ip_proto)
 		return &reader_tls;
 	case PROTO_DNS:
 		return ip_proto == IPPROTO_UDP ? &reader_dns_udp : &reader_dns_tcp;
+	case PROTO_SSH:
+		return &reader_ssh;
+	case PROTO_SMTP:
+		return &reader_smtp;
+	case PROTO_FTP:
+		return &reader_ftp;
 	default:
 		return NULL;
 	}
+}
+
+static uint16_t dns_port_too;
+
+void sniff_dns_port(uint16_t port)
+{
+	dns_port_too = port;
+}
+
+static bool is_dns_port(uint16_t port)
+{
+	return port == DNS_PORT || (port && port == dns_port_too);
 }
 
 /* A direction that begins with these bytes speaks this protocol. `any` is a byte that may be
@@ -55,6 +91,13 @@ static const struct magic magics[] = {
 	MAGIC(PROTO_HTTP, true, false, "TRACE "),
 	MAGIC(PROTO_HTTP, true, false, "PATCH "),
 	MAGIC(PROTO_HTTP, true, false, "PROPFIND "),
+	MAGIC(PROTO_HTTP, true, false, "PROPPATCH "),
+	MAGIC(PROTO_HTTP, true, false, "MKCOL "),
+	MAGIC(PROTO_HTTP, true, false, "COPY "),
+	MAGIC(PROTO_HTTP, true, false, "MOVE "),
+	MAGIC(PROTO_HTTP, true, false, "LOCK "),
+	MAGIC(PROTO_HTTP, true, false, "UNLOCK "),
+	MAGIC(PROTO_HTTP, true, false, "REPORT "),
 	MAGIC(PROTO_HTTP, false, true, "HTTP/1."),
 	MAGIC(PROTO_TLS, true, true, "\x16\x03"),
 	MAGIC(PROTO_SSH, true, true, "SSH-"),
@@ -97,8 +140,8 @@ enum sniff sniff_stream(
 {
 	enum sniff answer = SNIFF_NO;
 
-	if (server_port == DNS_PORT && start.n >= 2) {
-		enum sniff dns = dns_sniff(span_skip(start, 2));
+	if (is_dns_port(server_port) && start.n >= 2) {
+		enum sniff dns = dns_sniff(span_skip(start, 2), false);
 		if (dns == SNIFF_YES)
 			*ret = PROTO_DNS;
 		if (dns != SNIFF_NO)
@@ -122,7 +165,7 @@ enum sniff sniff_stream(
 
 enum sniff sniff_datagram(struct span data, uint16_t server_port, enum rule_proto *ret)
 {
-	if (server_port != DNS_PORT || dns_sniff(data) != SNIFF_YES)
+	if (dns_sniff(data, !is_dns_port(server_port)) != SNIFF_YES)
 		return SNIFF_NO;
 	*ret = PROTO_DNS;
 	return SNIFF_YES;

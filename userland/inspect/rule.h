@@ -23,9 +23,15 @@ struct rule_var {
 	const char *value;
 };
 
+struct rule_policy;
+
+/* What decides beside the files. */
 struct rule_vars {
 	const struct rule_var *vars; /* override the defaults */
 	size_t n;
+	const struct rule_policy *policy; /* NULL: rules do what they say (rule_policy.h) */
+	const char *threshold_file;       /* NULL: none (rule_threshold.c) */
+	const uint8_t *action_rank;       /* by enum rule_action; NULL: their order there */
 };
 
 /* Called once for each refused rule; sid is 0 when it could not be read. */
@@ -34,6 +40,7 @@ typedef void rule_refused_fn(void *ctx, const char *file, unsigned line, unsigne
 
 struct rule_load_stats {
 	unsigned loaded, refused;
+	unsigned off; /* by policy: not loaded, not refused */
 };
 
 /* Loads all files into one generation. 0, or -errno (-ENOENT: a file cannot be opened, named by the

@@ -60,8 +60,91 @@ struct step *rule_step(struct rule_build *b, struct span pos, step_find_fn *find
 	st->find = find;
 	st->pos = pos;
 	st->buffer = b->buffer;
-	st->dotprefix = b->dotprefix;
+	st->way = b->way;
+	if (b->transforms.n && !b->kept)
+		b->kept = transforms_keep(b);
+	st->transforms = b->kept;
 	return st;
+}
+
+void *rule_keep(struct rule_build *b, const void *bytes, size_t n)
+{
+	void *p = ruleset_alloc(b->rs, n);
+
+	if (!p) {
+		rule_fail(b, b->option, "out of memory for rules");
+		return NULL;
+	}
+	memcpy(p, bytes, n);
+	return p;
+}
+
+struct rule_op *rule_op(struct rule_build *b)
+{
+	if (b->n_ops == RULE_OPS) {
+		rule_fail(b, b->option, "more than %d flowbits, xbits and flowints in a rule",
+			RULE_OPS);
+		return NULL;
+	}
+	return &b->ops[b->n_ops++];
+}
+
+uint8_t rule_variable(const struct rule_build *b, struct span name)
+{
+	for (unsigned i = 0; i < b->n_variables; i++)
+		if (span_eq(b->variable[i], name))
+			return (uint8_t)(i + 1);
+	return 0;
+}
+
+int rule_variable_new(struct rule_build *b, struct span name, uint8_t *ret)
+{
+	uint8_t known = rule_variable(b, name);
+
+	if (!name.n)
+		return rule_fail(b, name, "the name of a variable is expected");
+	if (!known && b->n_variables == RULE_VARIABLES)
+		return rule_fail(b, name, "more than %d variables in a rule", RULE_VARIABLES);
+	if (!known)
+		b->variable[b->n_variables++] = name;
+	*ret = known ? known : (uint8_t)b->n_variables;
+	return 0;
+}
+
+/* FNV-1a, 32 bits. */
+uint32_t name_hash(struct span name)
+{
+	uint32_t h = 2166136261U;
+
+	for (size_t i = 0; i < name.n; i++)
+		h = (h ^ name.p[i]) * 16777619U;
+	return h ? h : 1;
+}
+
+int rule_bind(struct rule_build *b, struct span where, const char *name, enum rule_proto app,
+	unsigned directions)
+{
+	struct rule *r = &b->rule;
+	uint8_t transport = proto_info[r->proto].transport, wanted = proto_info[app].transport;
+
+	if (app != PROTO_IP) {
+		if (r->app == PROTO_IP && proto_info[r->proto].is_app)
+			r->app = r->proto;
+		if (r->app != PROTO_IP && r->app != app)
+			return rule_fail(
+				b, where, "%s does not occur in %s", name, proto_info[r->app].name);
+		if (transport && wanted && transport != wanted)
+			return rule_fail(b, where, "%s does not occur in %s", name,
+				proto_info[r->proto].name);
+		r->app = app;
+	}
+	if (b->transactional)
+		return 0; /* its halves are bound one by one */
+	r->directions &= directions;
+	if (!r->directions)
+		return rule_fail(b, where, "%s occurs %s only, which the rule excludes", name,
+			directions == DIR_TO_SERVER ? "to_server" : "to_client");
+	return 0;
 }
 
 struct check *rule_check(struct rule_build *b)

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "inspect/keyword.h"
+#include "inspect/rule_policy.h"
 #include "lib/cleanup.h"
 
 #define CHUNK_BYTES (256UL << 10)
@@ -43,8 +44,8 @@ void *ruleset_alloc(struct ruleset *rs, size_t bytes)
 
 struct arena_mark ruleset_mark(const struct ruleset *rs)
 {
-	return (struct arena_mark){
-		rs->chunks, rs->chunks ? rs->chunks->used : 0, rs->ranges, rs->n_ranges};
+	return (struct arena_mark){rs->chunks, rs->chunks ? rs->chunks->used : 0, rs->ranges,
+		rs->n_ranges, rs->transforms};
 }
 
 void ruleset_release(struct ruleset *rs, struct arena_mark mark)
@@ -62,6 +63,7 @@ void ruleset_release(struct ruleset *rs, struct arena_mark mark)
 	}
 	rs->ranges = mark.ranges;
 	rs->n_ranges = mark.n_ranges;
+	rs->transforms = mark.transforms;
 }
 
 struct ruleset *ruleset_new(void)
@@ -92,7 +94,7 @@ void ruleset_put(struct ruleset *rs)
 		return;
 	for (uint32_t i = 0; i < rs->n_rules; i++)
 		rule_fini(rs->rules[i]);
-	for (unsigned i = 0; i < BUFFER_COUNT; i++)
+	for (unsigned i = 0; i < GROUP_SCANNED; i++)
 		prefilter_fini(&rs->prefilter[i]);
 	ruleset_release(rs, (struct arena_mark){0});
 	free(rs->rules);
@@ -151,26 +153,59 @@ static int rules_append(struct rule_build *b, struct rule *r)
 		rs->rules_size = size;
 	}
 	slot = sid_slot(rs->sids, rs->sids_size, key);
-	if (rs->sids[slot])
+	if (rs->sids[slot] && r->half != HALF_RESPONSE)
 		return rule_fail(b, b->line, "sid %u is loaded already", r->sid);
 	rs->sids[slot] = key;
 	rs->rules[rs->n_rules++] = r;
 	return 0;
 }
 
-/* One rule; b tells why it was refused. */
+/* False: the policy has it off. */
+static bool policy_apply(struct rule_build *b, const char *file)
+{
+	struct policy_subject s = {
+		.sid = b->rule.sid,
+		.written = b->rule.written,
+		.noalert = b->rule.noalert,
+		.classtype = b->classtype,
+		.metadata = b->metadata,
+		.category = policy_category(file),
+	};
+	bool on = rule_policy_apply(b->vars ? b->vars->policy : NULL, &s, &b->rule.action);
+	const uint8_t *ranks = b->vars ? b->vars->action_rank : NULL;
+
+	b->rule.rank = ranks ? ranks[b->rule.action] : (uint8_t)b->rule.action;
+	if (b->rule.action == RULE_REJECT && b->rule.written != RULE_REJECT)
+		b->rule.reject_src = b->rule.reject_dst = true;
+	return on;
+}
+
+/* One rule; b tells why it was refused. 1: it is off. */
 static int line_add(struct rule_build *b, const char *file, unsigned line)
 {
 	struct arena_mark mark = ruleset_mark(b->rs);
-	struct rule *r;
+	uint32_t before = b->rs->n_rules;
+	struct rule *rules[2];
+	unsigned n;
 
-	if (rule_parse(b) < 0 || rule_finish(b, &r) < 0)
+	if (rule_parse(b) < 0)
 		goto refused;
-	r->file = file;
-	r->line = line;
-	if (rules_append(b, r) == 0)
-		return 0;
+	if (!policy_apply(b, file)) {
+		rule_abandon(b);
+		ruleset_release(b->rs, mark);
+		return 1;
+	}
+	if (rule_finish_halves(b, rules, &n) < 0)
+		goto refused;
+	for (unsigned i = 0; i < n; i++) {
+		rules[i]->file = file;
+		rules[i]->line = line;
+		if (rules_append(b, rules[i]) < 0)
+			goto refused;
+	}
+	return 0;
 refused:
+	b->rs->n_rules = before;
 	rule_abandon(b);
 	ruleset_release(b->rs, mark);
 	return -EINVAL;
@@ -190,6 +225,7 @@ int ruleset_add(struct ruleset *rs, const char *file, struct span text,
 	_cleanup_free_ struct rule_build *b = malloc(sizeof(*b));
 	char *name = ruleset_alloc(rs, strlen(file) + 1);
 	unsigned number = 0;
+	int added;
 
 	if (!b || !name)
 		return -ENOMEM;
@@ -206,10 +242,11 @@ int ruleset_add(struct ruleset *rs, const char *file, struct span text,
 		b->rs = rs;
 		b->vars = vars;
 		b->line = line;
-		if (line_add(b, name, number) == 0) {
-			stats->loaded++;
+		added = line_add(b, name, number);
+		stats->loaded += added == 0;
+		stats->off += added == 1;
+		if (added >= 0)
 			continue;
-		}
 		stats->refused++;
 		if (refused)
 			refused(ctx, file, number, b->column, b->rule.sid, b->reason);
@@ -264,6 +301,21 @@ static int file_add(struct ruleset *rs, const char *file, const struct rule_vars
 	return ruleset_add(rs, file, span_of(text, n), vars, refused, ctx, stats);
 }
 
+static int thresholds_add(
+	struct ruleset *rs, const struct rule_vars *vars, rule_refused_fn *refused, void *ctx)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t n = 0;
+	int err = file_read(vars->threshold_file, &text, &n);
+
+	if (err < 0) {
+		if (refused)
+			refused(ctx, vars->threshold_file, 0, 0, 0, strerror(-err));
+		return err;
+	}
+	return ruleset_thresholds(rs, vars->threshold_file, span_of(text, n), vars, refused, ctx);
+}
+
 int ruleset_load(const char *const *files, size_t n_files, const struct rule_vars *vars,
 	const char *cache_dir, rule_refused_fn *refused, void *ctx, struct ruleset **ret,
 	struct rule_load_stats *stats)
@@ -271,9 +323,11 @@ int ruleset_load(const char *const *files, size_t n_files, const struct rule_var
 	struct ruleset *rs = ruleset_new();
 	int err = rs ? 0 : -ENOMEM;
 
-	*stats = (struct rule_load_stats){0, 0};
+	*stats = (struct rule_load_stats){0};
 	for (size_t i = 0; !err && i < n_files; i++)
 		err = file_add(rs, files[i], vars, refused, ctx, stats);
+	if (!err && vars && vars->threshold_file)
+		err = thresholds_add(rs, vars, refused, ctx);
 	if (!err)
 		err = ruleset_finish(rs, cache_dir);
 	if (err) {

@@ -9,6 +9,7 @@
 
 #include "inspect/heartbeat.h"
 #include "inspect/queue.h"
+#include "inspect/rule_policy.h"
 #include "inspect/worker.h"
 #include "lib/cleanup.h"
 #include "lib/config.h"
@@ -19,6 +20,7 @@
 
 #define FLUSH_US 200000
 #define STATS_S 10
+#define REFUSED_KEPT 100  /* told by Status; all are counted */
 #define REFUSED_LOGGED 10 /* refused rules named in the journal at a load; all are counted */
 
 struct service {
@@ -27,6 +29,7 @@ struct service {
 	sd_varlink_server *control;
 	struct publication *publication;
 	struct generation *gen; /* the published one: a reference of our own */
+	struct generation *old; /* until no engine uses it any more; NULL: none */
 	struct out *out;
 	struct app *names;
 	struct heartbeat *heartbeat;
@@ -34,6 +37,7 @@ struct service {
 	unsigned workers;
 	time_t start, last_stats;
 	unsigned refused_logged;
+	sd_json_variant *refused; /* array: what the last load refused */
 };
 
 int settings_load(const char *file, struct app *names, struct settings *s, char **ret_why)
@@ -62,6 +66,13 @@ static void on_refused(void *ctx, const char *file, unsigned line, unsigned colu
 {
 	struct service *s = ctx;
 
+	if (s->refused_logged < REFUSED_KEPT)
+		(void)sd_json_variant_append_arraybo(&s->refused,
+			SD_JSON_BUILD_PAIR_STRING("file", file),
+			SD_JSON_BUILD_PAIR_UNSIGNED("line", line),
+			SD_JSON_BUILD_PAIR_UNSIGNED("column", column),
+			SD_JSON_BUILD_PAIR_UNSIGNED("sid", sid),
+			SD_JSON_BUILD_PAIR_STRING("reason", reason));
 	if (s->refused_logged++ < REFUSED_LOGGED)
 		log_warning("%s:%u:%u: sid %u: %s", file, line, column, sid, reason);
 }
@@ -82,23 +93,31 @@ static int load(struct service *s, char **ret_why)
 	struct generation *gen;
 
 	settings_init(&set);
+	set.tcp.midstream = true; /* a start must not cut the connections that are there */
 	int r = !o->by_hand || o->config ? settings_load(o->config, s->names, &set, ret_why) : 0;
+	for (size_t i = 0; r >= 0 && i < o->settings_n; i++)
+		r = settings_set(&set, o->settings[i]);
 	if (r < 0) {
 		settings_fini(&set);
 		return r;
 	}
+	if (o->no_bypass)
+		set.bypass = false;
 	s->refused_logged = 0;
+	s->refused = sd_json_variant_unref(s->refused);
 	if (!o->by_hand)
 		pattern = rules_pattern();
 	r = generation_new(&set, pattern ? &pattern : o->rules, pattern ? 1 : o->rules_n,
-		o->by_hand ? NULL : path_data("cache/inspect"), true, on_refused, s, &gen);
+		o->by_hand ? o->cache_dir : path_data("cache/inspect"), true, on_refused, s, &gen);
 	if (r < 0) {
 		if (asprintf(ret_why, "rules not loaded: %s", strerror(-r)) < 0)
 			*ret_why = NULL;
 		return r;
 	}
-	log_info("rules: %u loaded, %u refused", gen->stats.loaded, gen->stats.refused);
-	generation_put(s->gen);
+	log_info("rules: %u loaded, %u refused, %u off", gen->stats.loaded, gen->stats.refused,
+		gen->stats.off);
+	generation_put(s->old);
+	s->old = s->gen;
 	s->gen = generation_get(gen);
 	generation_publish(s->publication, gen);
 	return 0;
@@ -154,6 +173,11 @@ static int status_counters(const struct counters *c, sd_json_variant **ret)
 	return 0;
 }
 
+static const char *profile_name(const struct service *s)
+{
+	return s->gen->settings.policy ? policy_profile_name(s->gen->settings.policy->profile) : "";
+}
+
 static int on_status(void *ctx, sd_json_variant **ret)
 {
 	struct service *s = ctx;
@@ -173,6 +197,12 @@ static int on_status(void *ctx, sd_json_variant **ret)
 		SD_JSON_BUILD_PAIR_UNSIGNED("flows_active", counters_flows(&st.counters)),
 		SD_JSON_BUILD_PAIR_UNSIGNED("rules_loaded", st.rules_loaded),
 		SD_JSON_BUILD_PAIR_UNSIGNED("rules_refused", st.rules_refused),
+		SD_JSON_BUILD_PAIR_UNSIGNED("rules_off", s->gen->stats.off),
+		SD_JSON_BUILD_PAIR_CONDITION(
+			s->refused != NULL, "refused", SD_JSON_BUILD_VARIANT(s->refused)),
+		SD_JSON_BUILD_PAIR_CONDITION(s->gen->settings.policy != NULL, "profile",
+			SD_JSON_BUILD_STRING(profile_name(s))),
+		SD_JSON_BUILD_PAIR_BOOLEAN("dry_run", s->gen->settings.dry_run),
 		SD_JSON_BUILD_PAIR_UNSIGNED("generation", s->gen->serial),
 		SD_JSON_BUILD_PAIR_BOOLEAN("bypass", s->gen->settings.bypass),
 		SD_JSON_BUILD_PAIR_UNSIGNED("kernel_queue_dropped", st.kernel_queue_dropped),
@@ -204,6 +234,26 @@ static int on_reload(void *ctx, char **ret_why)
 	return workers_start(s);
 }
 
+static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *ctx)
+{
+	_cleanup_free_ char *why = NULL;
+
+	(void)source;
+	(void)info;
+	(void)on_reload(ctx, &why); /* what is wrong has been logged */
+	return 0;
+}
+
+/* The engines have changed over when ours is the last reference. */
+static void old_release(struct service *s)
+{
+	if (!s->old || !generation_is_last(s->old))
+		return;
+	generation_put(s->old);
+	s->old = NULL;
+	log_info("reloaded: %u rules", s->gen->stats.loaded);
+}
+
 static const struct control_ops control_ops = {
 	.daemon = "inspectd", .status = on_status, .check = on_check, .reload = on_reload};
 
@@ -219,6 +269,7 @@ static int on_timer(sd_event_source *source, uint64_t at, void *ctx)
 		stats_collect(s, &st);
 		out_stats(s->out, &st, NULL);
 	}
+	old_release(s);
 	out_flush(s->out);
 	sd_event_source_set_time_relative(source, FLUSH_US);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
@@ -234,6 +285,9 @@ static int event_prepare(struct service *s)
 	if (r >= 0)
 		r = sd_event_add_signal(
 			s->event, NULL, SIGINT | SD_EVENT_SIGNAL_PROCMASK, NULL, NULL);
+	if (r >= 0)
+		r = sd_event_add_signal(
+			s->event, NULL, SIGHUP | SD_EVENT_SIGNAL_PROCMASK, on_hangup, s);
 	if (r >= 0)
 		r = sd_event_add_time_relative(
 			s->event, NULL, CLOCK_MONOTONIC, FLUSH_US, 0, on_timer, s);
@@ -281,6 +335,8 @@ static void service_stop(struct service *s)
 	for (unsigned i = 0; i < s->workers; i++)
 		worker_stop(s->worker[i]);
 	sd_varlink_server_unref(s->control);
+	sd_json_variant_unref(s->refused);
+	generation_put(s->old);
 	generation_put(s->gen);
 	publication_free(s->publication);
 	app_free(s->names);

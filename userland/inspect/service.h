@@ -7,9 +7,10 @@
  * (-q) it serves the queues it is told with the rules it is given, without control socket and
  * heartbeat.
  *
- * Reload loads a new generation beside the running one and publishes it; on failure the old one
- * stays. More queues get their workers at once; fewer leave theirs idle until the next start. Stop:
- * the heartbeat first, then, when the kernel has stopped queueing, the workers.
+ * Reload (a method of the control socket, or SIGHUP) loads a new generation beside the running one
+ * and publishes it; on failure the old one stays. More queues get their workers at once; fewer
+ * leave theirs idle until the next start. Stop: the heartbeat first, then, when the kernel has
+ * stopped queueing, the workers.
  */
 #pragma once
 
@@ -24,6 +25,10 @@ struct service_options {
 	size_t rules_n;
 	const char *config; /* file, by hand; or NULL */
 	const char *log_dir;
+	const char *cache_dir; /* by hand; or NULL */
+	bool no_bypass;
+	const char *const *settings; /* --set */
+	size_t settings_n;
 };
 
 /* Until SIGTERM or SIGINT. 0 or -errno; what is wrong has been logged. */

@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "inspect/rule.h"
+#include "inspect/rule_policy.h"
+#include "inspect/stream.h"
 #include "lib/cleanup.h"
 
 #define HOME_NET_MAX 256
@@ -16,6 +19,7 @@ struct raw {
 	int bypass;
 	sd_json_variant *home_net;
 	sd_json_variant *application;
+	sd_json_variant *rules;
 };
 
 static const sd_json_dispatch_field fields[] = {
@@ -27,18 +31,62 @@ static const sd_json_dispatch_field fields[] = {
 		offsetof(struct raw, home_net), 0},
 	{"application", SD_JSON_VARIANT_ARRAY, sd_json_dispatch_variant_noref,
 		offsetof(struct raw, application), 0},
+	{"rules", SD_JSON_VARIANT_OBJECT, sd_json_dispatch_variant_noref,
+		offsetof(struct raw, rules), 0},
 	{},
 };
 
 void settings_init(struct settings *s)
 {
-	*s = (struct settings){.queues = 1, .bypass = true};
+	*s = (struct settings){.queues = 1,
+		.bypass = true,
+		.tcp = {.depth_bytes = STREAM_DEPTH_BYTES, .master_policy = EXCEPTION_AUTO}};
 }
 
 void settings_fini(struct settings *s)
 {
-	free(s->home_net);
-	s->home_net = NULL;
+	for (size_t i = 0; i < s->n_vars; i++) {
+		free(s->vars[i].name);
+		free(s->vars[i].value);
+	}
+	s->n_vars = 0;
+	free(s->threshold_file);
+	s->threshold_file = NULL;
+	rule_policy_free(s->policy);
+	s->policy = NULL;
+}
+
+/* A later value takes the place of an earlier one. Takes over value. */
+int settings_var_set(struct settings *s, struct span name, char *value)
+{
+	size_t i = 0;
+
+	while (i < s->n_vars && !span_eq(span_str(s->vars[i].name), name))
+		i++;
+	if (!value || i == SETTINGS_VARS) {
+		free(value);
+		return value ? -E2BIG : -ENOMEM;
+	}
+	if (i == s->n_vars) {
+		s->vars[i].name = span_dup(name);
+		if (!s->vars[i].name) {
+			free(value);
+			return -ENOMEM;
+		}
+		s->vars[i].value = NULL;
+		s->n_vars++;
+	}
+	free(s->vars[i].value);
+	s->vars[i].value = value;
+	return 0;
+}
+
+void settings_rule_vars(const struct settings *s, struct rule_var *vars, struct rule_vars *ret)
+{
+	for (size_t i = 0; i < s->n_vars; i++)
+		vars[i] = (struct rule_var){s->vars[i].name, s->vars[i].value};
+	*ret = (struct rule_vars){vars, s->n_vars, s->policy, s->threshold_file,
+		s->action_rank[RULE_PASS] ? s->action_rank : NULL};
 }
 
 static int refuse(char **ret_why, const char *format, const char *what)
@@ -92,9 +140,7 @@ static int read_home_net(struct settings *s, sd_json_variant *list, char **ret_w
 		used += (size_t)snprintf(text + used, size - used, "%c%s", i ? ',' : '[', net);
 	}
 	snprintf(text + used, size - used, "]");
-	free(s->home_net);
-	s->home_net = take_ptr(text);
-	return 0;
+	return settings_var_set(s, SPAN_LIT("HOME_NET"), take_ptr(text));
 }
 
 static int read_application(
@@ -123,6 +169,62 @@ static int read_application(
 	return 0;
 }
 
+static const char *row_string(sd_json_variant *row, const char *key)
+{
+	sd_json_variant *v =
+		sd_json_variant_is_object(row) ? sd_json_variant_by_key(row, key) : NULL;
+
+	return v && sd_json_variant_is_string(v) ? sd_json_variant_string(v) : NULL;
+}
+
+static int read_override(
+	struct settings *s, enum policy_kind kind, sd_json_variant *row, char **ret_why)
+{
+	static const char *const keys[POLICY_KINDS] = {"sid", "name", "name"};
+	const char *value = row_string(row, keys[kind]), *what = row_string(row, "action");
+	enum policy_action action;
+
+	if (!value || !what || !policy_action_by_name(span_str(what), &action))
+		return refuse(ret_why,
+			"rules: action \"%s\" is none of alert, drop, reject and off",
+			what ? what : "");
+	int r = rule_policy_add(s->policy, kind, span_str(value), action);
+	if (r == -EINVAL)
+		return refuse(ret_why, "rules: \"%s\" is no sid and no range of sids", value);
+	if (r == -E2BIG)
+		return refuse(ret_why, "rules: more than %s exceptions", "1024");
+	return r;
+}
+
+/* {profile, dry-run, sid: [], classtype: [], category: []} */
+static int read_rules(struct settings *s, sd_json_variant *rules, char **ret_why)
+{
+	static const char *const lists[POLICY_KINDS] = {"sid", "classtype", "category"};
+	const char *name = row_string(rules, "profile");
+	sd_json_variant *dry = sd_json_variant_by_key(rules, "dry-run");
+	enum policy_profile profile = POLICY_BALANCED;
+
+	if (name && !policy_profile_by_name(span_str(name), &profile))
+		return refuse(ret_why,
+			"rules: profile \"%s\" is none of monitor, balanced and strict", name);
+	s->dry_run = dry && sd_json_variant_is_boolean(dry) && sd_json_variant_boolean(dry);
+	rule_policy_free(s->policy);
+	s->policy = rule_policy_new(profile);
+	if (!s->policy)
+		return -ENOMEM;
+	for (unsigned kind = 0; kind < POLICY_KINDS; kind++) {
+		sd_json_variant *list = sd_json_variant_by_key(rules, lists[kind]);
+
+		for (size_t i = 0; list && i < sd_json_variant_elements(list); i++) {
+			int r = read_override(s, (enum policy_kind)kind,
+				sd_json_variant_by_index(list, i), ret_why);
+			if (r < 0)
+				return r;
+		}
+	}
+	return 0;
+}
+
 int settings_read(struct settings *s, sd_json_variant *config, struct app *names, char **ret_why)
 {
 	struct raw raw = {.queues = s->queues, .bypass = s->bypass};
@@ -136,6 +238,8 @@ int settings_read(struct settings *s, sd_json_variant *config, struct app *names
 	s->queues = (unsigned)raw.queues;
 	s->bypass = raw.bypass;
 	r = read_home_net(s, raw.home_net, ret_why);
+	if (r >= 0 && raw.rules)
+		r = read_rules(s, raw.rules, ret_why);
 	for (size_t i = 0;
 		r >= 0 && raw.application && i < sd_json_variant_elements(raw.application); i++)
 		r = read_application(

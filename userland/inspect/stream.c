@@ -61,7 +61,9 @@ static void tail_keep(struct stream *s, struct stream_pool *pool, struct span wi
 static void deliver_piece(
 	struct stream *s, struct stream_pool *pool, struct span data, stream_fn *fn, void *ctx)
 {
-	struct stream_data d = {.gap = s->gap, .whole = !s->gap && s->bytes == s->tail_bytes};
+	struct stream_data d = {.gap = s->gap,
+		.gap_bytes = s->gap_bytes,
+		.whole = !s->gap && s->bytes == s->tail_bytes};
 
 	if (s->gap)
 		s->tail_bytes = 0; /* what is not contiguous must not match as if it were */
@@ -72,10 +74,17 @@ static void deliver_piece(
 	d.window = span_of(pool->window, s->tail_bytes + data.n);
 	d.fresh = span_skip(d.window, s->tail_bytes);
 	s->gap = false;
+	s->gap_bytes = 0;
 	s->next += (uint32_t)data.n;
 	s->bytes += data.n;
 	tail_keep(s, pool, d.window);
 	fn(ctx, &d);
+}
+
+static uint64_t depth_of(const struct stream_pool *pool)
+{
+	return pool->depth_bytes && pool->depth_bytes < STREAM_DEPTH_BYTES ? pool->depth_bytes
+									   : STREAM_DEPTH_BYTES;
 }
 
 static void deliver(
@@ -83,22 +92,30 @@ static void deliver(
 {
 	while (data.n && !s->depth) {
 		struct span piece = span_take(data, STREAM_WINDOW_BYTES - STREAM_TAIL_BYTES);
-		piece = span_take(piece, STREAM_DEPTH_BYTES - s->bytes);
+		piece = span_take(piece, (size_t)(depth_of(pool) - s->bytes));
 		data = span_skip(data, piece.n);
 		deliver_piece(s, pool, piece, fn, ctx);
-		s->depth = s->bytes >= STREAM_DEPTH_BYTES;
+		s->depth = s->bytes >= depth_of(pool);
 	}
 	if (s->depth)
 		stream_free(s, pool);
 }
 
-/* Delivers the segments that have become next. */
-static void deliver_ahead(struct stream *s, struct stream_pool *pool, stream_fn *fn, void *ctx)
+/* Delivers the segments that have become next, as far as `until` when it holds back. */
+static void deliver_ahead(
+	struct stream *s, struct stream_pool *pool, const uint32_t *until, stream_fn *fn, void *ctx)
 {
 	while (s->ahead && seq_diff(s->ahead->seq, s->next) <= 0) {
 		struct segment *g = s->ahead;
-		uint32_t known = (uint32_t)-seq_diff(g->seq, s->next);
+		uint32_t known = (uint32_t)-seq_diff(g->seq, s->next), upto = g->n;
 
+		if (until && seq_diff(*until, g->seq + g->n) < 0)
+			upto = seq_diff(*until, g->seq) > 0 ? *until - g->seq : 0;
+		if (upto < g->n) {
+			if (known < upto)
+				deliver(s, pool, span_of(g->bytes + known, upto - known), fn, ctx);
+			return;
+		}
 		s->ahead = g->next; /* out of the list: deliver() may free the rest at the depth */
 		s->ahead_bytes -= g->n;
 		if (known < g->n)
@@ -108,24 +125,50 @@ static void deliver_ahead(struct stream *s, struct stream_pool *pool, stream_fn 
 	}
 }
 
-static void give_up_hole(struct stream *s, struct stream_pool *pool, uint32_t seq)
+static void step_over_hole(struct stream *s, uint32_t seq)
 {
+	s->gap_bytes += (uint32_t)seq_diff(seq, s->next);
 	s->next = seq;
 	s->gap = true;
-	counter_inc(pool->counters, COUNTER_TCP_GAPS);
 }
 
-static bool keep_ahead(struct stream *s, struct stream_pool *pool, uint32_t seq, struct span data)
+static void give_up_hole(struct stream *s, struct stream_pool *pool, uint32_t seq)
 {
-	struct segment **at = &s->ahead, *g;
+	step_over_hole(s, seq);
+	counter_inc(pool->counters, COUNTER_TCP_GAPS);
+	if (pool->events)
+		event_raise(pool->events, EVENT_STREAM_REASSEMBLY_SEQ_GAP);
+}
+
+/* Whether the bytes of a new segment stand where it overlaps one that is kept. */
+static bool new_wins(enum stream_policy policy, const struct segment *old, uint32_t seq, uint32_t n)
+{
+	int32_t begins = seq_diff(seq, old->seq), ends = seq_diff(seq + n, old->seq + old->n);
+
+	switch (policy) {
+	case STREAM_LAST:
+		return true;
+	case STREAM_BSD:
+		return begins < 0;
+	case STREAM_LINUX:
+		return begins < 0 || (begins == 0 && ends > 0);
+	case STREAM_WINDOWS:
+		return begins < 0 && ends > 0;
+	case STREAM_SOLARIS:
+		return ends > 0 || (begins <= 0 && ends == 0);
+	default:
+		return false;
+	}
+}
+
+static bool insert(struct stream *s, struct stream_pool *pool, struct segment **at, uint32_t seq,
+	struct span data)
+{
+	struct segment *g;
 
 	if (s->ahead_bytes + data.n > STREAM_AHEAD_BYTES ||
 		pool->used_bytes + sizeof(*g) + data.n > STREAM_POOL_BYTES)
 		return false;
-	while (*at && seq_diff((*at)->seq, seq) < 0)
-		at = &(*at)->next;
-	if (*at && (*at)->seq == seq && (*at)->n >= data.n)
-		return true; /* a retransmission of what is kept */
 	g = malloc(sizeof(*g) + data.n);
 	if (!g)
 		return false;
@@ -134,6 +177,65 @@ static bool keep_ahead(struct stream *s, struct stream_pool *pool, uint32_t seq,
 	*at = g;
 	s->ahead_bytes += g->n;
 	pool->used_bytes += sizeof(*g) + g->n;
+	return true;
+}
+
+static void count_regions(struct stream *s)
+{
+	uint32_t n = 0, end = 0;
+
+	for (const struct segment *g = s->ahead; g; g = g->next) {
+		n += n == 0 || g->seq != end;
+		end = g->seq + g->n;
+	}
+	if (n > s->regions)
+		s->regions = n;
+}
+
+/* The part of the new segment that a kept one covers: one of both copies stands. */
+static void settle_overlap(struct stream *s, struct stream_pool *pool, struct segment *g,
+	uint32_t whole_seq, uint32_t whole_n, uint32_t seq, struct span part)
+{
+	uint8_t *old = g->bytes + (seq - g->seq);
+
+	counter_inc(pool->counters, COUNTER_TCP_OVERLAP);
+	if (memcmp(old, part.p, part.n) == 0)
+		return;
+	if (pool->events)
+		event_raise(pool->events, EVENT_STREAM_REASSEMBLY_OVERLAP_DIFFERENT_DATA);
+	if (seq_diff(seq, s->next) >= 0 && new_wins(pool->policy, g, whole_seq, whole_n))
+		memcpy(old, part.p, part.n);
+}
+
+/* False when something of it could not be kept. Kept segments never overlap each other. */
+static bool keep_ahead(struct stream *s, struct stream_pool *pool, uint32_t seq, struct span data)
+{
+	struct segment **at = &s->ahead;
+	uint32_t whole_seq = seq, whole_n = (uint32_t)data.n;
+
+	while (data.n) {
+		while (*at && seq_diff((*at)->seq + (*at)->n, seq) <= 0)
+			at = &(*at)->next;
+		struct segment *g = *at;
+		if (!g || seq_diff(g->seq, seq + (uint32_t)data.n) >= 0)
+			break;
+		if (seq_diff(g->seq, seq) > 0) { /* a hole before it */
+			uint32_t n = g->seq - seq;
+			if (!insert(s, pool, at, seq, span_take(data, n)))
+				return false;
+			at = &(*at)->next;
+			seq += n;
+			data = span_skip(data, n);
+			continue;
+		}
+		struct span part = span_take(data, g->seq + g->n - seq);
+		settle_overlap(s, pool, g, whole_seq, whole_n, seq, part);
+		seq += (uint32_t)part.n;
+		data = span_skip(data, part.n);
+	}
+	if (data.n && !insert(s, pool, at, seq, data))
+		return false;
+	count_regions(s);
 	return true;
 }
 
@@ -157,7 +259,37 @@ static void push_in_order(struct stream *s, struct stream_pool *pool, uint32_t s
 		data = span_skip(data, known);
 	}
 	deliver(s, pool, data, fn, ctx);
-	deliver_ahead(s, pool, fn, ctx);
+	deliver_ahead(s, pool, NULL, fn, ctx);
+}
+
+/* What is delivered cannot be taken back. */
+static bool cut_known(const struct stream *s, uint32_t *seq, struct span *data)
+{
+	int32_t known = seq_diff(s->next, *seq);
+
+	if (known <= 0)
+		return true;
+	if ((size_t)known >= data->n)
+		return false;
+	*seq += (uint32_t)known;
+	*data = span_skip(*data, (size_t)known);
+	return true;
+}
+
+static bool push_held(struct stream *s, struct stream_pool *pool, uint32_t seq, struct span data,
+	stream_fn *fn, void *ctx)
+{
+	if (!cut_known(s, &seq, &data))
+		return true;
+	if (seq_diff(seq, s->next) > 0 && (!s->ahead || seq_diff(seq, s->ahead->seq) < 0))
+		counter_inc(pool->counters, COUNTER_TCP_OUT_OF_ORDER);
+	if (keep_ahead(s, pool, seq, data))
+		return true;
+	counter_inc(pool->counters, COUNTER_TCP_MEMCAP);
+	stream_flush(s, pool, fn, ctx); /* nobody acknowledges: no reason to wait longer */
+	if (!s->depth && cut_known(s, &seq, &data))
+		keep_ahead(s, pool, seq, data);
+	return true;
 }
 
 bool stream_push(struct stream *s, struct stream_pool *pool, uint32_t seq, struct span data,
@@ -169,6 +301,8 @@ bool stream_push(struct stream *s, struct stream_pool *pool, uint32_t seq, struc
 		s->open = true;
 		s->next = seq;
 	}
+	if (pool->hold)
+		return push_held(s, pool, seq, data, fn, ctx);
 	if (seq_diff(seq, s->next) <= 0) {
 		push_in_order(s, pool, seq, data, fn, ctx);
 		return true;
@@ -180,7 +314,7 @@ bool stream_push(struct stream *s, struct stream_pool *pool, uint32_t seq, struc
 	if (pool->inline_mode)
 		return false;
 	give_up_hole(s, pool, s->ahead && seq_diff(s->ahead->seq, seq) < 0 ? s->ahead->seq : seq);
-	deliver_ahead(s, pool, fn, ctx);
+	deliver_ahead(s, pool, NULL, fn, ctx);
 	if (!s->depth && seq_diff(seq, s->next) <= 0)
 		push_in_order(s, pool, seq, data, fn, ctx);
 	return true;
@@ -189,8 +323,28 @@ bool stream_push(struct stream *s, struct stream_pool *pool, uint32_t seq, struc
 void stream_acked(
 	struct stream *s, struct stream_pool *pool, uint32_t ack, stream_fn *fn, void *ctx)
 {
-	while (s->ahead && seq_diff(ack, s->ahead->seq) > 0) {
+	const uint32_t *until = pool->hold ? &ack : NULL;
+
+	if (pool->hold)
+		deliver_ahead(s, pool, until, fn, ctx);
+	while (s->ahead && seq_diff(ack, s->ahead->seq) > 0 &&
+		seq_diff(s->ahead->seq, s->next) > 0) {
 		give_up_hole(s, pool, s->ahead->seq);
-		deliver_ahead(s, pool, fn, ctx);
+		deliver_ahead(s, pool, until, fn, ctx);
 	}
+}
+
+void stream_flush(struct stream *s, struct stream_pool *pool, stream_fn *fn, void *ctx)
+{
+	deliver_ahead(s, pool, NULL, fn, ctx);
+	while (s->ahead) { /* nobody acknowledged what is missing: it is not lost */
+		step_over_hole(s, s->ahead->seq);
+		deliver_ahead(s, pool, NULL, fn, ctx);
+	}
+}
+
+struct span stream_tail(const struct stream *s, uint64_t *ret_offset)
+{
+	*ret_offset = s->bytes - s->tail_bytes;
+	return span_of(s->tail, s->tail_bytes);
 }

@@ -1,30 +1,21 @@
 /*
- * tls: reads what a TLS handshake says in clear: the server name of the ClientHello and the
- * version.
+ * tls: the handshakes of a TLS connection up to the point where they are encrypted.
  *
- * Walks the records of both directions (RFC 8446, section 5.1); handshake records are joined until
- * the Hello is whole, over segments and over records, because post-quantum key shares make it
- * longer than one of either. One unit at the ClientHello, with the SNI when there is one; one, with
- * the event, at the ServerHello. READER_DONE once both sides encrypt: from there on nothing can be
- * read, and the flow may be bypassed.
+ * Records are cut, handshake messages put together across records and segments. A ClientHello and a
+ * ServerHello are a unit each, as soon as they are whole; the certificates (TLS 1.2 and before) are
+ * the third, which repeats what the server said before. The event is logged with the certificates,
+ * or when both sides have gone on encrypted, or with the flow. When both sides are past their
+ * handshake the reader is done.
  *
- * Limits: TLS_HELLO_BYTES a Hello, beyond: READER_FAILED.
- * Sources: RFC 8446 sections 4.1.2, 4.1.3, 4.2.1; RFC 6066 section 3.
+ * Refuses: record types and versions that are not of TLS. Limits: TLS_MESSAGE_BYTES a handshake
+ * message, TLS_RECORD_BYTES a record, TLS_CERTS certificates of a chain; X.509 is read by x509.h,
+ * hellos by tls_hello.h. Sources: RFC 5246, section 6.2; RFC 8446, section 5.1; RFC 6520.
  */
 #pragma once
 
 #include "inspect/reader.h"
+#include "inspect/tls_hello.h"
 
-#define TLS_HELLO_BYTES 32768
-#define TLS_RECORD_BYTES (16384 + 2048)
-
-/* "TLS 1.3", or NULL. */
-const char *tls_version_name(uint16_t version);
-
-struct tls_hello {
-	uint16_t version; /* negotiated, of a ServerHello */
-	struct span sni;
-};
-
-/* body: a ClientHello or ServerHello without its handshake header. False when malformed. */
-bool tls_hello_read(struct span body, bool is_client, struct tls_hello *ret);
+#define TLS_MESSAGE_BYTES 65535
+#define TLS_RECORD_BYTES 18432 /* 2^14 and what older versions may add */
+#define TLS_CERTS 16

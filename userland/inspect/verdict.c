@@ -1,12 +1,36 @@
 #include "inspect/verdict.h"
 
 #include <stdio.h>
+#include <string.h>
 
+#include "inspect/reject.h"
 #include "lib/mark.h"
 
 static struct scene scene_of(const struct judgement *j)
 {
-	return (struct scene){.packet = j->packet, .flow = j->flow, .side = j->side, .app = j->app};
+	return (struct scene){.packet = j->packet,
+		.flow = j->flow,
+		.side = j->side,
+		.app = j->app,
+		.payload = j->payload,
+		.stream = j->payload_is_stream};
+}
+
+static void count_drop(struct judgement *j, const char *reason)
+{
+	static const struct {
+		const char *reason;
+		enum counter counter;
+	} rows[] = {{"rules", COUNTER_DROP_RULES}, {"flow drop", COUNTER_DROP_FLOW},
+		{"stream midstream", COUNTER_DROP_MIDSTREAM},
+		{"stream error", COUNTER_DROP_STREAM}};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		if (strcmp(rows[i].reason, reason) == 0) {
+			counter_inc(j->counters, rows[i].counter);
+			return;
+		}
+	counter_inc(j->counters, COUNTER_DROP_OTHER);
 }
 
 static void condemn(
@@ -14,64 +38,89 @@ static void condemn(
 {
 	struct scene s = scene_of(j);
 
+	if (!j->flow) {
+		j->drop_packet = true;
+		out_drop(j->out, &s, m, reason, why);
+		return;
+	}
 	if (j->flow->fate == FATE_DROP)
 		return;
+	count_drop(j, reason);
+	j->flow->reported_drop[j->side] = true;
 	j->flow->fate = FATE_DROP;
 	counter_inc(j->counters, COUNTER_FLOW_DROPPED);
 	counter_inc(j->counters, COUNTER_DETECT_DROPS);
 	out_drop(j->out, &s, m, reason, why);
 }
 
-static bool seen_has(const struct unit_seen *s, uint32_t sid)
-{
-	for (unsigned i = 0; i < s->n; i++)
-		if (s->sid[i] == sid)
-			return true;
-	return false;
-}
-
-/* True when the sid is new. A full set forgets nothing: further sids are then told again. */
-static bool seen_add(struct unit_seen *s, uint32_t sid)
-{
-	if (seen_has(s, sid))
-		return false;
-	if (s->n < UNIT_SIDS)
-		s->sid[s->n++] = sid;
-	return true;
-}
-
-/* A transaction's unit carries the payload too, for rules that look at both: what matches there by
- * payload alone has been told by the packet's or the stream's own unit. */
-static bool is_repeated(
-	struct judgement *j, const struct detect_match *m, const struct unit *unit, bool stream)
-{
-	if (unit && m->buffer != BUFFER_PAYLOAD)
-		return unit->seen && !seen_add(unit->seen, m->sid);
-	if (unit && seen_has(&j->flow->told, m->sid))
-		return true;
-	bool repeated = stream && !seen_add(&j->flow->told, m->sid);
-	return !seen_add(&j->packet_seen, m->sid) || repeated;
-}
-
-void verdict_rules(struct judgement *j, const struct detect_match *m, unsigned n,
-	const struct unit *unit, bool stream)
+/* This packet alone. */
+static void drop_one(struct judgement *j, const struct detect_match *m)
 {
 	struct scene s = scene_of(j);
 
+	if (!j->drop_packet) {
+		counter_inc(j->counters, COUNTER_DETECT_DROPS);
+		count_drop(j, "rules");
+		out_drop(j->out, &s, m, "rules", m->msg);
+	}
+	j->drop_packet = true;
+}
+
+static void tell(struct judgement *j, struct detect_match *m, bool blocks, const struct unit *unit)
+{
+	struct scene s = scene_of(j);
+
+	if (m->silent)
+		return;
+	if (j->gen->settings.alerts_max && j->alerts == j->gen->settings.alerts_max) {
+		counter_inc(j->counters, COUNTER_DETECT_ALERTS_LOST);
+		return;
+	}
+	j->alerts++;
+	if (j->flow)
+		j->flow->alerted = true;
+	counter_inc(j->counters, COUNTER_DETECT_ALERTS);
+	if (m->would_drop)
+		counter_inc(j->counters, COUNTER_DETECT_WOULD_DROP);
+	out_alert(j->out, &s, m, blocks, unit);
+}
+
+/* A connection can be reset; a SYN or a datagram is only dropped. */
+static void reject(struct judgement *j)
+{
+	if (!j->flow || j->flow->fate == FATE_DROP || j->packet->ip_proto != IPPROTO_TCP ||
+		j->packet->tcp_flags & TCP_SYN || j->packet->origin == ORIGIN_STREAM)
+		return;
+	j->flow->rejected = true;
+	j->flow->rejected_side = j->side;
+}
+
+void verdict_rules(struct judgement *j, struct detect_match *m, unsigned n, const struct unit *unit)
+{
 	for (unsigned i = 0; i < n; i++) {
-		bool blocks = m[i].action == RULE_DROP || m[i].action == RULE_REJECT;
+		bool blocks =
+			(m[i].action == RULE_DROP || m[i].action == RULE_REJECT) && j->gen->ips;
+
+		m[i].would_drop = blocks && j->gen->settings.dry_run;
+		blocks &= !m[i].would_drop;
 		if (m[i].action == RULE_PASS) {
-			j->flow->fate = FATE_PASS;
+			j->pass_packet = true;
+			if (j->flow && m[i].whole_flow && j->flow->fate != FATE_DROP)
+				j->flow->fate = FATE_PASS;
 			return;
 		}
-		if (is_repeated(j, &m[i], unit, stream))
-			continue;
-		blocks &= j->gen->ips;
-		j->flow->alerted = true;
-		counter_inc(j->counters, COUNTER_DETECT_ALERTS);
-		out_alert(j->out, &s, &m[i], blocks, unit);
-		if (blocks)
-			condemn(j, &m[i], "rules", m[i].msg);
+		tell(j, &m[i], blocks, unit);
+		if (blocks && m[i].action == RULE_REJECT)
+			reject(j);
+		if (blocks && (m[i].whole_flow || m[i].by_rate || !j->flow || j->flow->rejected))
+			condemn(j, &m[i], m[i].by_rate ? "threshold detection_filter" : "rules",
+				m[i].msg);
+		else if (blocks)
+			drop_one(j, &m[i]);
+		if (j->flow && m[i].tag_packets)
+			j->flow->tagged = m[i].tag_packets;
+		if (j->flow && m[i].bypass && j->flow->fate == FATE_INSPECT)
+			j->flow->fate = FATE_BYPASS;
 	}
 }
 
@@ -92,43 +141,140 @@ void verdict_policy(struct judgement *j)
 	condemn(j, NULL, "application policy", why);
 }
 
-void verdict_segment(struct judgement *j)
+void verdict_packet(struct judgement *j, const char *reason, const char *why)
 {
 	struct scene s = scene_of(j);
 
+	if (!j->gen->ips)
+		return;
+	if (!j->drop_packet)
+		count_drop(j, reason);
 	j->drop_packet = true;
-	if (!j->flow->reported_drop)
-		out_drop(j->out, &s, NULL, "stream memcap",
-			"out of order beyond what is kept: it must be sent again");
-	j->flow->reported_drop = true;
+	if (!j->flow->reported_drop[j->side] || out_has_evidence(j->out))
+		out_drop(j->out, &s, NULL, reason, why);
+	j->flow->reported_drop[j->side] = true;
+}
+
+void verdict_condemned(struct judgement *j)
+{
+	struct scene s = scene_of(j);
+	bool by_policy = j->flow->exception == EXCEPTION_DROP_FLOW + 1;
+
+	if (j->flow->fate != FATE_DROP)
+		return;
+	count_drop(j, "flow drop");
+	if (j->flow->reported_drop[j->side] && !out_has_evidence(j->out))
+		return;
+	j->flow->reported_drop[j->side] = true;
+	out_drop(j->out, &s, NULL, by_policy ? "exception policy flow drop" : "flow drop",
+		"the flow was condemned before");
+}
+
+static void count_exception(struct judgement *j, enum exception policy)
+{
+	static const enum counter counters[] = {[EXCEPTION_IGNORE] = COUNTER_MIDSTREAM_IGNORE,
+		[EXCEPTION_DROP_FLOW] = COUNTER_MIDSTREAM_DROP,
+		[EXCEPTION_DROP_PACKET] = COUNTER_MIDSTREAM_DROP,
+		[EXCEPTION_PASS_FLOW] = COUNTER_MIDSTREAM_PASS,
+		[EXCEPTION_PASS_PACKET] = COUNTER_MIDSTREAM_PASS,
+		[EXCEPTION_BYPASS] = COUNTER_MIDSTREAM_BYPASS,
+		[EXCEPTION_REJECT] = COUNTER_MIDSTREAM_REJECT,
+		[EXCEPTION_AUTO] = COUNTER_MIDSTREAM_IGNORE};
+
+	counter_inc(j->counters, counters[policy]);
+}
+
+void verdict_midstream(struct judgement *j)
+{
+	const struct settings_tcp *set = &j->gen->settings.tcp;
+	enum exception policy = set->has_policy ? set->midstream_policy : set->master_policy;
+
+	if (j->flow->exception)
+		return;
+	if (policy == EXCEPTION_AUTO)
+		policy = j->gen->ips && !set->midstream ? EXCEPTION_DROP_FLOW : EXCEPTION_IGNORE;
+	if (set->midstream && policy != EXCEPTION_PASS_FLOW && policy != EXCEPTION_BYPASS)
+		policy = EXCEPTION_IGNORE;
+	j->flow->exception = (uint8_t)(policy + 1);
+	count_exception(j, policy);
+	switch (policy) {
+	case EXCEPTION_PASS_FLOW:
+		j->flow->fate = FATE_PASS;
+		break;
+	case EXCEPTION_BYPASS:
+		j->flow->fate = FATE_BYPASS;
+		break;
+	case EXCEPTION_DROP_FLOW:
+	case EXCEPTION_REJECT:
+		if (j->gen->ips)
+			condemn(j, NULL, "stream midstream",
+				"the connection was not seen from its start");
+		break;
+	default:
+		break;
+	}
+}
+
+/* Rules are asked at once and then at every so many packets: it is a walk over all of them. */
+static bool is_due(struct flow *f, enum flow_side side)
+{
+	bool due = !f->asked_more[side] || f->pkts[side] % 64 == 0;
+
+	f->asked_more[side] = true;
+	return due;
 }
 
 void verdict_bypass(struct judgement *j)
 {
 	struct flow *f = j->flow;
-	uint64_t depth =
-		f->stream[0].bytes < f->stream[1].bytes ? f->stream[0].bytes : f->stream[1].bytes;
+	const struct stream *me = &f->stream[j->side], *peer = &f->stream[!j->side];
+	bool both = f->encrypted || (me->depth && peer->depth);
 
 	if (!j->gen->settings.bypass || f->fate != FATE_INSPECT || !f->app.final)
 		return;
-	if (!f->encrypted && !(f->stream[0].depth && f->stream[1].depth))
+	if ((!both && !me->depth) || !is_due(f, j->side))
 		return;
+	uint64_t depth = both && peer->bytes < me->bytes ? peer->bytes : me->bytes;
 	if (detect_needs_more(j->gen->rules, f->app_proto, f->key.port[SIDE_SERVER], depth))
 		return;
-	f->fate = FATE_BYPASS;
-	counter_inc(j->counters, COUNTER_FLOW_BYPASSED);
+	if (both) {
+		f->fate = FATE_BYPASS;
+		counter_inc(j->counters, COUNTER_FLOW_BYPASSED);
+		return;
+	}
+	f->tcp.async = true;
+	j->bypass_side = true;
 }
 
-struct verdict verdict_of(const struct judgement *j)
+/* No mark yet: the kernel would keep the rest from us. */
+static struct verdict verdict_reject(struct judgement *j)
+{
+	struct flow *f = j->flow;
+
+	if (j->side != f->rejected_side)
+		return (struct verdict){.drop = !(j->packet->tcp_flags & TCP_RST)};
+	size_t n =
+		reject_write(j->packet, f->reset_sent ? REJECT_AS_ACK : REJECT_AS_RST, j->instead);
+	if (n == 0)
+		return (struct verdict){.drop = true};
+	f->reset_sent = true;
+	counter_inc(j->counters, COUNTER_REJECTED);
+	return (struct verdict){.instead = span_of(j->instead, n)};
+}
+
+struct verdict verdict_of(struct judgement *j)
 {
 	switch (j->flow->fate) {
 	case FATE_DROP:
+		if (j->flow->rejected)
+			return verdict_reject(j);
 		return (struct verdict){.drop = true, .mark = MARK_DROP};
 	case FATE_BYPASS:
 		return (struct verdict){.mark = MARK_BYPASS};
 	case FATE_PASS:
 		return (struct verdict){.mark = j->gen->settings.bypass ? MARK_BYPASS : 0};
 	default:
-		return (struct verdict){.drop = j->drop_packet};
+		return (struct verdict){.drop = j->drop_packet,
+			.mark = j->bypass_side && !j->drop_packet ? MARK_BYPASS_SIDE : 0};
 	}
 }

@@ -95,6 +95,8 @@ int worker_start(
 		return -ENOMEM;
 	int r = engine_new(publication, out, &w->engine);
 	if (r >= 0)
+		r = out_start_writer(out);
+	if (r >= 0)
 		r = queue_open(queue, engine_counters_mutable(w->engine), &w->queue);
 	if (r >= 0)
 		r = thread_start(w);

@@ -19,8 +19,8 @@ static void on_unit(void *ctx, const struct unit *u)
 
 static void feed(const struct reader_ops *ops, struct span data)
 {
-	static struct reader_env env = {.fn = on_unit};
-	struct reader *r = ops->new();
+	static struct reader_env env = {.fn = on_unit, .wanted = UINT64_MAX};
+	struct reader *r = ops->new(&env);
 	bool to_server = true;
 
 	while (r && data.n) {
@@ -29,8 +29,12 @@ static void feed(const struct reader_ops *ops, struct span data)
 		struct span piece = span_take(data, 1 + (data.p[0] & 63u) * 4);
 		to_server = data.p[0] & 64 ? !to_server : to_server;
 		data = span_skip(data, piece.n);
-		if (ops->feed(r, &env, to_server, piece) != READER_OK)
+		if (ops->feed(r, to_server, piece) != READER_OK)
 			break;
+	}
+	if (r && ops->end) {
+		ops->end(r, true, false);
+		ops->end(r, false, false);
 	}
 	if (r)
 		r->ops->free(r);
@@ -40,8 +44,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const int links[] = {DLT_EN10MB, DLT_LINUX_SLL, DLT_LINUX_SLL2, DLT_NULL, DLT_LOOP,
 		DLT_PPP, DLT_RAW, DLT_IPV4, DLT_IPV6};
-	static const struct reader_ops *const readers[] = {
-		&reader_http, &reader_tls, &reader_dns_udp, &reader_dns_tcp};
+	static const struct reader_ops *const readers[] = {&reader_http, &reader_tls,
+		&reader_dns_udp, &reader_dns_tcp, &reader_ssh, &reader_ftp, &reader_smtp};
 	enum {
 		LINKS = sizeof(links) / sizeof(*links),
 		READERS = sizeof(readers) / sizeof(*readers)

@@ -3,19 +3,33 @@
  * buffer of a unit holds. The text is an administrator's or a download's, the rest a stranger's.
  */
 #include "inspect/detect.h"
+#include "inspect/detect_memory.h"
 #include "inspect/ruleset.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static bool in_app(enum rule_proto app)
+{
+	return app != PROTO_IP;
+}
 
 static void unit_run(const struct ruleset *rs, struct span bytes)
 {
 	static const enum rule_proto apps[] = {PROTO_IP, PROTO_HTTP, PROTO_TLS, PROTO_DNS};
 	struct detect_match matches[DETECT_MATCHES];
+	const struct buffer_more more[] = {
+		{BUFFER_FILE_DATA, bytes}, {BUFFER_TLS_CERTS, span_skip(bytes, bytes.n / 2)}};
 	struct detect_flow flow = {0};
+	struct detect_memory *memory;
 	struct detect_scratch *s;
 
-	if (detect_scratch_new(rs, &s) < 0)
+	if (detect_memory_new(&memory) < 0)
 		return;
+	if (detect_scratch_new(rs, &s) < 0) {
+		detect_memory_free(memory);
+		return;
+	}
+	detect_scratch_bind(s, memory);
 	for (unsigned i = 0; i < 16; i++) {
 		struct detect_input in = {
 			.src = {4, {10, 0, 0, 1}},
@@ -27,6 +41,11 @@ static void unit_run(const struct ruleset *rs, struct span bytes)
 			.to_server = i & 4,
 			.established = true,
 			.stream = i & 1,
+			.stream_old = i & 1 ? bytes.n / 2 : 0,
+			.transaction = in_app(apps[i % 4]),
+			.more = more,
+			.more_n = 2,
+			.now.tv_sec = i,
 		};
 
 		for (unsigned b = 0; b < (in.app == PROTO_IP ? 1 : BUFFER_COUNT); b++)
@@ -35,6 +54,7 @@ static void unit_run(const struct ruleset *rs, struct span bytes)
 		(void)detect_needs_more(rs, in.app, 80, i * 100);
 	}
 	detect_scratch_free(s);
+	detect_memory_free(memory);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -211,6 +211,7 @@ static void test_payload_of_a_transaction(void **state)
 	in.buffer[BUFFER_PAYLOAD] = SPAN_LIT("GET /abcd");
 	assert_int_equal(run(rs, &in, NULL, m), 1);
 	assert_int_equal(m[0].sid, 1);
+	in.transaction = true;
 	in.buffer[BUFFER_HTTP_METHOD] = SPAN_LIT("GET");
 	assert_int_equal(run(rs, &in, NULL, m), 1);
 	assert_int_equal(m[0].sid, 2);
@@ -254,6 +255,7 @@ static void test_sticky_buffers(void **state)
 	struct detect_input in = request;
 
 	(void)state;
+	in.transaction = true;
 	in.buffer[BUFFER_HTTP_URI] = SPAN_LIT("/a/b?c=1");
 	in.buffer[BUFFER_HTTP_HOST] = SPAN_LIT("www.x.test");
 	in.buffer[BUFFER_HTTP_METHOD] = SPAN_LIT("GET");
@@ -381,21 +383,29 @@ static void test_once_a_flow(void **state)
 				   "drop tcp any any -> any any (content:\"abcd\"; sid:2;)");
 	struct detect_match m[DETECT_MATCHES];
 	struct detect_input in = request;
-	struct detect_flow flow = {0};
+	struct unit_seen packet = {0}, stream = {0};
 
 	(void)state;
 	in.buffer[BUFFER_PAYLOAD] = SPAN_LIT("abcd");
+	in.seen_packet = &packet;
+	in.seen_stream = &stream;
 	in.stream = true;
-	assert_int_equal(run(rs, &in, &flow, m), 2);
-	assert_int_equal(run(rs, &in, &flow, m), 1); /* what drops goes on dropping */
-	assert_int_equal(m[0].sid, 2);
-	in.stream = false;
-	assert_int_equal(run(rs, &in, &flow, m), 2);
-	in.stream = true;
-	memset(&flow, 0, sizeof(flow));
-	for (unsigned i = 0; i < 300; i++)
-		assert_int_equal(run(rs, &in, &flow, m), i ? 1 : 2);
-	assert_int_equal(flow.reported_n, 1);
+	assert_int_equal(run(rs, &in, NULL, m), 2);
+	assert_false(m[0].silent);
+	packet.n = 0; /* the next packet: its window holds the same bytes, and new ones */
+	in.stream_old = 4;
+	in.buffer[BUFFER_PAYLOAD] = SPAN_LIT("abcdabc");
+	assert_int_equal(run(rs, &in, NULL, m), 0);
+	in.buffer[BUFFER_PAYLOAD] = SPAN_LIT("abcdabcd");
+	assert_int_equal(run(rs, &in, NULL, m), 2);
+	in.stream = false; /* the packet that brought them */
+	in.buffer[BUFFER_PAYLOAD] = SPAN_LIT("abcd");
+	assert_int_equal(run(rs, &in, NULL, m), 1);
+	assert_int_equal(m[0].sid, 2); /* what drops goes on dropping */
+	assert_true(m[0].silent);
+	packet.n = 0;
+	assert_int_equal(run(rs, &in, NULL, m), 2);
+	assert_int_equal(stream.n, 2);
 	ruleset_put(rs);
 }
 
@@ -496,7 +506,8 @@ static void test_which_buffers(void **state)
 				   "http.host; bsize:3; sid:1;)");
 
 	(void)state;
-	assert_int_equal(detect_buffers(rs), 1U << BUFFER_HTTP_URI | 1U << BUFFER_HTTP_HOST);
+	assert_int_equal(
+		detect_buffers(rs), BUFFER_BIT(BUFFER_HTTP_URI) | BUFFER_BIT(BUFFER_HTTP_HOST));
 	ruleset_put(rs);
 }
 

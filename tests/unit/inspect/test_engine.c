@@ -166,7 +166,8 @@ static void test_request_is_dropped(void **state)
 	assert_true(v.drop);
 	world_close(&w, text);
 	assert_int_equal(count(text, "\"event_type\":\"alert\""), 1);
-	assert_int_equal(count(text, "\"event_type\":\"drop\""), 1);
+	assert_int_equal(count(text, "\"event_type\":\"drop\""), 2); /* one a direction */
+	assert_int_equal(count(text, "\"reason\":\"flow drop\""), 1);
 	assert_int_equal(count(text, "\"action\":\"blocked\",\"gid\":1,\"signature_id\":1"), 2);
 	assert_int_equal(count(text, "\"why\":\"evil\""), 1);
 	assert_int_equal(count(text, "\"url\":\"/evil\""), 1);

@@ -85,6 +85,18 @@ static void test_client(void **state)
 	}
 }
 
+/* As the engine does: the flow, then the state of its connection. */
+static struct flow *follow(struct world *w, const struct packet *p, enum flow_side *side)
+{
+	static const struct tcp_options options = {.midstream = false};
+	struct event_list events = {};
+	struct flow *f = flow_lookup(w->t, p, side);
+
+	tcp_packet(&f->tcp, &options, p, *side == SIDE_SERVER, &events);
+	flow_settle(w->t, f);
+	return f;
+}
+
 static void test_life(void **state)
 {
 	struct world *w = *state;
@@ -94,17 +106,22 @@ static void test_life(void **state)
 	struct packet ack = packet(1, 1000, 2, 80, TCP_ACK, 10),
 		      rst = packet(2, 80, 1, 1000, TCP_RST, 11);
 
-	flow_lookup(w->t, &syn, &side);
-	assert_false(flow_lookup(w->t, &synack, &side)->established);
-	struct flow *f = flow_lookup(w->t, &ack, &side);
+	syn.seq = 100;
+	synack.seq = 200;
+	synack.ack = ack.seq = 101;
+	ack.ack = rst.seq = 201;
+
+	follow(w, &syn, &side);
+	assert_false(follow(w, &synack, &side)->established);
+	struct flow *f = follow(w, &ack, &side);
 	assert_true(f->established);
 	assert_int_equal(f->class, FLOW_ESTABLISHED);
 	flow_expire(w->t, &(struct timeval){.tv_sec = 10 + FLOW_ESTABLISHED_S}, 10);
 	assert_int_equal(w->ended.n, 0);
-	assert_int_equal(flow_lookup(w->t, &rst, &side)->class, FLOW_CLOSED);
+	assert_int_equal(follow(w, &rst, &side)->class, FLOW_CLOSED);
 	uint64_t id = f->id;
 	syn.at.tv_sec = 12;
-	assert_int_not_equal(flow_lookup(w->t, &syn, &side)->id, id); /* the same ports again */
+	assert_int_not_equal(follow(w, &syn, &side)->id, id); /* the same ports again */
 	assert_int_equal(w->ended.last, FLOW_END_REUSED);
 	flow_expire(w->t, &(struct timeval){.tv_sec = 12 + FLOW_NEW_S + 1}, 10);
 	assert_int_equal(w->ended.last, FLOW_END_TIMEOUT);

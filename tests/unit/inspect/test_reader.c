@@ -22,11 +22,14 @@ static void put(struct seen *s, const char *name, struct span value)
 
 static void on_unit(void *ctx, const struct unit *u)
 {
-	static const char *const events[] = {"", " http", " tls", " dns"};
 	struct seen *s = ctx;
 
-	s->n += (size_t)snprintf(s->text + s->n, sizeof(s->text) - s->n, "%s%s",
-		u->to_server ? ">" : "<", events[u->event]);
+	s->n += (size_t)snprintf(s->text + s->n, sizeof(s->text) - s->n, "%s%s%s",
+		u->to_server ? ">" : "<", u->event ? " log:" : "", u->event ? u->event : "");
+	if (u->file_done)
+		put(s, "file", file_name(u->file));
+	for (unsigned i = 0; i < u->events.n; i++)
+		put(s, "odd", span_str(event_name(u->events.id[i])));
 	put(s, "method", u->buffer[BUFFER_HTTP_METHOD]);
 	put(s, "uri", u->buffer[BUFFER_HTTP_URI]);
 	put(s, "host", u->buffer[BUFFER_HTTP_HOST]);
@@ -34,15 +37,25 @@ static void on_unit(void *ctx, const struct unit *u)
 	put(s, "cookie", u->buffer[BUFFER_HTTP_COOKIE]);
 	put(s, "body", u->buffer[BUFFER_HTTP_REQUEST_BODY]);
 	put(s, "status", u->buffer[BUFFER_HTTP_STAT_CODE]);
-	put(s, "page", u->buffer[BUFFER_HTTP_RESPONSE_BODY]);
+	put(s, "page", u->buffer[BUFFER_FILE_DATA]);
 	put(s, "sni", u->buffer[BUFFER_TLS_SNI]);
 	put(s, "query", u->buffer[BUFFER_DNS_QUERY]);
-	if (u->event == EVENT_TLS)
-		put(s, "version", span_str(tls_version_name(u->tls.version)));
+	put(s, "version", u->buffer[BUFFER_TLS_VERSION]);
+	put(s, "names", u->buffer[BUFFER_HTTP_HEADER_NAMES]);
+	put(s, "ja3", u->buffer[BUFFER_JA3_STRING]);
+	put(s, "ja3s", u->buffer[BUFFER_JA3S_STRING]);
+	put(s, "ja4", u->buffer[BUFFER_JA4_HASH]);
+	put(s, "subject", u->buffer[BUFFER_TLS_SUBJECT]);
+	put(s, "proto", u->buffer[BUFFER_SSH_PROTO]);
+	put(s, "software", u->buffer[BUFFER_SSH_SOFTWARE]);
+	put(s, "helo", u->buffer[BUFFER_SMTP_HELO]);
+	put(s, "from", u->buffer[BUFFER_SMTP_MAIL_FROM]);
+	put(s, "rcpt", u->buffer[BUFFER_SMTP_RCPT_TO]);
+	put(s, "command", u->buffer[BUFFER_FTP_COMMAND]);
 	s->n += (size_t)snprintf(s->text + s->n, sizeof(s->text) - s->n, "\n");
 }
 
-static struct reader_env env = {.fn = on_unit};
+static struct reader_env env = {.fn = on_unit, .wanted = ~BUFFER_BIT(BUFFER_HTTP_HEADER_NAMES)};
 
 /* Feeds in pieces of `step` bytes. */
 static enum reader_result feed(
@@ -53,7 +66,7 @@ static enum reader_result feed(
 	env.ctx = s;
 	while (data.n && result == READER_OK) {
 		struct span piece = span_take(data, step);
-		result = r->ops->feed(r, &env, to_server, piece);
+		result = r->ops->feed(r, to_server, piece);
 		data = span_skip(data, piece.n);
 	}
 	return result;
@@ -67,6 +80,7 @@ static enum reader_result feed(
 	"\0\0\0\x10\0\x0e\0\0\x0b" \
 	"example.com"
 #define R32 "0123456789abcdef0123456789abcdef"
+#define HELLO_SEEN "version=1.2 ja3=771,4865,0,, ja4=t12d010100_0f2cb44170f4_000000000000"
 #define CLIENT_HELLO "\x16\3\1\0\x43\1\0\0\x3f" HELLO_BODY
 #define SERVER_HELLO "\x16\3\3\0\x32\2\0\0\x2e\3\3" R32 "\0\x13\1\0\0\6\0\x2b\0\2\3\4"
 #define CCS "\x14\3\3\0\1\1"
@@ -90,12 +104,14 @@ static const struct {
 		"> method=GET uri=/c?x=1 host=example.com agent=t cookie=k=v\n"
 		"< status=200\n"
 		"< status=200 page=hi\n"
-		"> http method=GET uri=/c?x=1 host=example.com agent=t status=200\n"},
+		"< file=/c\n"
+		"> log:http\n"},
 	{"POST", &reader_http,
 		SPAN_LIT("POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"),
 		SPAN_LIT(""), READER_OK,
 		"> method=POST uri=/p host=a\n"
-		"> method=POST uri=/p host=a body=abc\n"},
+		"> method=POST uri=/p host=a body=abc page=abc\n"
+		"> file=/p\n"},
 	{"two requests", &reader_http,
 		SPAN_LIT("GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n"),
 		SPAN_LIT(""), READER_OK,
@@ -103,18 +119,43 @@ static const struct {
 	{"headers not complete", &reader_http, SPAN_LIT("GET /1 HTTP/1.1\r\nHost: a\r\n"),
 		SPAN_LIT(""), READER_OK, ""},
 	{"TLS 1.3", &reader_tls, SPAN_LIT(CLIENT_HELLO CCS APP), SPAN_LIT(SERVER_HELLO CCS APP),
-		READER_DONE, "> sni=example.com\n< tls sni=example.com version=TLS 1.3\n"},
+		READER_DONE,
+		"> sni=example.com " HELLO_SEEN "\n"
+		"< version=1.3 ja3s=771,4865,43\n"
+		"> log:tls version=1.3\n"},
 	{"hello over two records", &reader_tls,
 		SPAN_LIT("\x16\3\1\0\4\1\0\0\x3f\x16\3\1\0\x3f" HELLO_BODY), SPAN_LIT(""),
-		READER_OK, "> sni=example.com\n"},
-	{"not TLS", &reader_tls, SPAN_LIT("GET / HTTP/1.1\r\n"), SPAN_LIT(""), READER_FAILED, ""},
+		READER_OK, "> sni=example.com " HELLO_SEEN "\n"},
+	{"not TLS", &reader_tls, SPAN_LIT("GET / HTTP/1.1\r\n"), SPAN_LIT(""), READER_FAILED,
+		"> odd=tls.invalid_tls_header\n"},
 	{"record too long", &reader_tls, SPAN_LIT("\x16\3\1\xff\xff\1"), SPAN_LIT(""),
-		READER_FAILED, ""},
+		READER_FAILED, "> odd=tls.invalid_ssl_record\n"},
 	{"DNS over TCP", &reader_dns_tcp, SPAN_LIT("\0\x21" DNS_QUERY),
 		SPAN_LIT("\0\x21" DNS_ANSWER), READER_OK,
-		"> dns query=www.example.org\n< dns query=www.example.org\n"},
+		"> log:dns query=www.example.org\n< log:dns\n"},
 	{"name in a circle", &reader_dns_tcp, SPAN_LIT("\0\x12" DNS_LOOP), SPAN_LIT(""),
-		READER_FAILED, ""},
+		READER_FAILED, "> odd=dns.infinite_loop\n"},
+	{"SSH", &reader_ssh, SPAN_LIT("SSH-2.0-OpenSSH_9.2 x\r\n"),
+		SPAN_LIT("welcome\r\nSSH-1.99-d\r\n"), READER_DONE,
+		"> proto=2.0 software=OpenSSH_9.2\n"
+		"< proto=1.99 software=d\n"
+		"< log:ssh\n"},
+	{"mail with an attachment", &reader_smtp,
+		SPAN_LIT("EHLO me\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n"
+			 "Subject: s\r\nContent-Type: multipart/mixed; boundary=\"X\"\r\n\r\n"
+			 "--X\r\nContent-Disposition: attachment;\r\n filename=\"f.txt\"\r\n"
+			 "Content-Transfer-Encoding: base64\r\n\r\naGVs\r\nbG8=\r\n--X--\r\n"
+			 ".\r\nQUIT\r\n"),
+		SPAN_LIT(""), READER_OK,
+		"> helo=me\n"
+		"> helo=me from=<a@b>\n"
+		"> helo=me from=<a@b> rcpt=<c@d>\n"
+		"> page=hel helo=me from=<a@b> rcpt=<c@d>\n"
+		"> page=hello helo=me from=<a@b> rcpt=<c@d>\n"
+		"> file=f.txt helo=me from=<a@b> rcpt=<c@d>\n"
+		"> log:smtp helo=me from=<a@b> rcpt=<c@d>\n"},
+	{"FTP", &reader_ftp, SPAN_LIT("USER a\r\n"), SPAN_LIT("331 go on\r\n"), READER_OK,
+		"> command=USER\n<\n> log:ftp\n"},
 };
 
 static void test_rows(void **state)
@@ -130,7 +171,7 @@ static void test_rows(void **state)
 				(span_find(rows[i].request, SPAN_LIT("POST")) == 0 ||
 					span_find(rows[i].response, SPAN_LIT("hi")) >= 0))
 				continue;
-			struct reader *r = rows[i].ops->new();
+			struct reader *r = rows[i].ops->new(&env);
 			enum reader_result got = feed(r, &s, true, rows[i].request, steps[j]);
 			if (got == READER_OK)
 				got = feed(r, &s, false, rows[i].response, steps[j]);
@@ -143,23 +184,25 @@ static void test_rows(void **state)
 
 static void on_body(void *ctx, const struct unit *u)
 {
-	*(size_t *)ctx = u->buffer[BUFFER_HTTP_REQUEST_BODY].n;
+	if (u->buffer[BUFFER_HTTP_REQUEST_BODY].p)
+		*(size_t *)ctx = u->buffer[BUFFER_HTTP_REQUEST_BODY].n;
 }
 
 static void test_body_limit(void **state)
 {
 	static uint8_t piece[1000];
 	static struct reader_env body_env = {.fn = on_body};
-	struct span head = SPAN_LIT("POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 40000\r\n\r\n");
-	struct reader *r = reader_http.new();
+	struct span head =
+		SPAN_LIT("POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 400000\r\n\r\n");
+	struct reader *r = reader_http.new(&body_env);
 	size_t longest = 0;
 
 	(void)state;
 	body_env.ctx = &longest;
-	r->ops->feed(r, &body_env, true, head);
-	for (unsigned i = 0; i < 20; i++)
-		r->ops->feed(r, &body_env, true, span_of(piece, sizeof(piece)));
-	assert_int_equal(longest, HTTP_BODY_BYTES);
+	r->ops->feed(r, true, head);
+	for (unsigned i = 0; i < 200; i++)
+		r->ops->feed(r, true, span_of(piece, sizeof(piece)));
+	assert_int_equal(longest, FILE_DATA_BYTES);
 	r->ops->free(r);
 }
 

@@ -43,11 +43,27 @@ static void test_refused(void **state)
 	} rows[] = {
 		{"alert tcp any any -> any any (msg:\"x\"; bogus:1; sid:1;)", 40,
 			"keyword \"bogus\" is not supported"},
-		{"alert tcp any any -> any any (threshold: type limit; sid:1;)", 31,
-			"\"threshold\""},
+		{"alert tcp any any -> any any (threshold: type limit; sid:1;)", 42,
+			"track by_src"},
+		{"alert tcp any any -> any any (threshold: type limit, track by_src, count 0, "
+		 "seconds 5; sid:1;)",
+			42, "count above 0"},
+		{"alert tcp any any -> any any (flowbits:put,a; sid:1;)", 40, "isset"},
+		{"alert tcp any any -> any any (xbits:set,a; sid:1;)", 37, "track ip_src"},
+		{"alert tcp any any -> any any (flowint:a,%,1; sid:1;)", 41, "notset"},
+		{"alert tcp any any -> any any (byte_test:9,=,1,0; sid:1;)", 41, "up to 8 bytes"},
+		{"alert tcp any any -> any any (byte_test:1,~,1,0; sid:1;)", 43, "or ^"},
+		{"alert tcp any any -> any any (byte_jump:len,0; sid:1;)", 41, "a variable"},
+		{"alert tcp any any -> any any (byte_math:bytes 1, oper +; sid:1;)", 41, "rvalue"},
+		{"alert tcp any any -> any any (to_md5:1; sid:1;)", 38, "takes no value"},
+		{"alert tcp any any -> any any (ipopts:odd; sid:1;)", 38, "IP option"},
+		{"alert tcp any any -> any any (stream_size:all,<,5; sid:1;)", 43, "either"},
+		{"alert http any any -> any any (app-layer-event:http.odd; sid:1;)", 48,
+			"never raised"},
 		{"allow tcp any any -> any any (sid:1;)", 1, "alert, drop, pass"},
-		{"alert quic any any -> any any (sid:1;)", 7, "protocol \"quic\" is not supported"},
-		{"alert tcp any any => any any (sid:1;)", 19, "-> or <> is expected"},
+		{"alert gopher any any -> any any (sid:1;)", 7,
+			"protocol \"gopher\" is not supported"},
+		{"alert tcp any any ~> any any (sid:1;)", 19, "->, => or <> is expected"},
 		{"alert tcp any any -> any (sid:1;)", 25, "header ends early"},
 		{"alert tcp any any -> any any x (sid:1;)", 30, "stands before the options"},
 		{"alert tcp any any -> any any", 1, "a rule is expected"},
@@ -78,7 +94,7 @@ static void test_refused(void **state)
 			"startswith goes"},
 		{"alert tcp any any -> any any (pcre:\"/(/\"; sid:1;)", 39, "pcre: "},
 		{"alert tcp any any -> any any (pcre:\"abc\"; sid:1;)", 37, "/expression/flags"},
-		{"alert tcp any any -> any any (pcre:\"/a/Z\"; sid:1;)", 40, "no known flag"},
+		{"alert tcp any any -> any any (pcre:\"/a/N\"; sid:1;)", 40, "no known flag"},
 		{"alert tcp any any -> any any (flow:to_server,to_client; sid:1;)", 46,
 			"contradicts"},
 		{"alert tcp any any -> any any (flow:sideways; sid:1;)", 36, "to_server"},
@@ -216,7 +232,7 @@ static void test_variables(void **state)
 {
 	static const struct rule_var vars[] = {
 		{"HOME_NET", "[192.0.2.0/24,!192.0.2.7]"}, {"LOOP", "[$LOOP]"}};
-	static const struct rule_vars v = {vars, ARRAY_LEN(vars)};
+	static const struct rule_vars v = {.vars = vars, .n = ARRAY_LEN(vars)};
 	static const struct {
 		uint8_t addr[4];
 		bool home;

@@ -1,6 +1,9 @@
 #include "inspect/settings.h"
 
+#include <errno.h>
 #include <stdlib.h>
+
+#include "inspect/rule_policy.h"
 
 #include "unit.h"
 
@@ -28,6 +31,16 @@ static const struct {
 		"home-net: \"10.0.0.0/33\" is not a network such as 192.168.0.0/16", 1, true, NULL},
 	{"not a network", "{\"home-net\":[\"any] any\"]}",
 		"home-net: \"any] any\" is not a network such as 192.168.0.0/16", 1, true, NULL},
+	{"rules",
+		"{\"rules\":{\"profile\":\"strict\",\"dry-run\":true,\"sid\":[{\"sid\":\"5-9\","
+		"\"action\":\"off\"}],\"classtype\":[{\"name\":\"x\",\"action\":\"drop\"}]}}",
+		NULL, 1, true, NULL},
+	{"unknown profile", "{\"rules\":{\"profile\":\"brave\"}}",
+		"rules: profile \"brave\" is none of monitor, balanced and strict", 1, true, NULL},
+	{"no range", "{\"rules\":{\"sid\":[{\"sid\":\"9-5\",\"action\":\"off\"}]}}",
+		"rules: \"9-5\" is no sid and no range of sids", 1, true, NULL},
+	{"unknown action", "{\"rules\":{\"category\":[{\"name\":\"x\",\"action\":\"kill\"}]}}",
+		"rules: action \"kill\" is none of alert, drop, reject and off", 1, true, NULL},
 	{"wrong type", "{\"bypass\":3}", "bypass: wrong type of value", 1, true, NULL},
 };
 
@@ -51,7 +64,7 @@ static void test_rows(void **state)
 			assert_int_equal(s.queues, rows[i].queues);
 			assert_int_equal(s.bypass, rows[i].bypass);
 			if (rows[i].home_net)
-				assert_string_equal(s.home_net, rows[i].home_net);
+				assert_string_equal(s.vars[0].value, rows[i].home_net);
 		}
 		sd_json_variant_unref(config);
 		settings_fini(&s);
@@ -60,10 +73,61 @@ static void test_rows(void **state)
 	app_free(names);
 }
 
+static void test_policy(void **state)
+{
+	static const char text[] = "{\"rules\":{\"profile\":\"strict\",\"dry-run\":true,"
+				   "\"sid\":[{\"sid\":\"5-9\",\"action\":\"off\"}]}}";
+	sd_json_variant *config = NULL;
+	struct settings s;
+	char *why = NULL;
+
+	(void)state;
+	settings_init(&s);
+	assert_null(s.policy); /* by hand, rules do what they say */
+	assert_true(sd_json_parse(text, 0, &config, NULL, NULL) >= 0);
+	assert_int_equal(settings_read(&s, config, NULL, &why), 0);
+	assert_non_null(s.policy);
+	assert_int_equal(s.policy->profile, POLICY_STRICT);
+	assert_int_equal(s.policy->n, 1);
+	assert_true(s.dry_run);
+	sd_json_variant_unref(config);
+	settings_fini(&s);
+}
+
+static void test_set(void **state)
+{
+	static const struct {
+		const char *in;
+		int want;
+	} sets[] = {
+		{"stream.midstream=true", 0},
+		{"stream.midstream=perhaps", -EINVAL},
+		{"stream.midstream", -EINVAL},
+		{"stream.midstream-policy=drop-flow", 0},
+		{"stream.reassembly.depth=2mb", 0},
+		{"stream.reassembly.depth=2parsec", -EINVAL},
+		{"vars.address-groups.HOME_NET=[192.0.2.0/24]", 0},
+		{"odd.name=1", -ENOENT},
+	};
+	struct settings s;
+
+	(void)state;
+	settings_init(&s);
+	for (size_t i = 0; i < ARRAY_LEN(sets); i++)
+		assert_int_equal(settings_set(&s, sets[i].in), sets[i].want);
+	assert_int_equal(s.tcp.midstream_policy, EXCEPTION_DROP_FLOW);
+	assert_int_equal(s.tcp.depth_bytes, 2 << 20);
+	assert_int_equal(s.n_vars, 1);
+	assert_string_equal(s.vars[0].name, "HOME_NET");
+	settings_fini(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_policy),
+		cmocka_unit_test(test_set),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

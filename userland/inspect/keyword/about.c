@@ -58,6 +58,7 @@ static int classtype_parse(struct rule_build *b, const struct keyword *k, struct
 	const struct rule_class *c = rule_class_lookup(arg);
 
 	(void)k;
+	b->classtype = arg;
 	if (!c)
 		return 0; /* a classtype of the author's own: no text, usual priority */
 	b->rule.class_desc = c->text;
@@ -74,6 +75,15 @@ static int text_parse(struct rule_build *b, const struct keyword *k, struct span
 	return 0;
 }
 
+/* Authors write it more than once; the policy looks at the first. */
+static int metadata_parse(struct rule_build *b, const struct keyword *k, struct span arg)
+{
+	(void)k;
+	if (!b->metadata.n)
+		b->metadata = arg;
+	return 0;
+}
+
 static int target_parse(struct rule_build *b, const struct keyword *k, struct span arg)
 {
 	(void)k;
@@ -85,7 +95,7 @@ static int target_parse(struct rule_build *b, const struct keyword *k, struct sp
 const struct keyword keyword_about[] = {
 	{"classtype", ARG_NEEDED, 0, classtype_parse},
 	{"gid", ARG_NEEDED, ID_GID, id_parse},
-	{"metadata", ARG_NEEDED, 0, text_parse},
+	{"metadata", ARG_NEEDED, 0, metadata_parse},
 	{"msg", ARG_NEEDED, 0, msg_parse},
 	{"priority", ARG_NEEDED, 0, priority_parse},
 	{"reference", ARG_NEEDED, 0, text_parse},

@@ -41,7 +41,7 @@ static int urilen_parse(struct rule_build *b, const struct keyword *k, struct sp
 	if (!st)
 		return -EINVAL;
 	st->buffer = span_eq(form, SPAN_LIT("raw")) ? BUFFER_HTTP_URI_RAW : BUFFER_HTTP_URI;
-	st->dotprefix = false;
+	st->transforms = NULL;
 	if (!number_range_parse(size, UINT16_MAX, &st->range))
 		return rule_fail(
 			b, size, "\"%.*s\": N, <N, >N or N<>M is expected", SPAN_ARGS(size));

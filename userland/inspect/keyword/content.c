@@ -22,24 +22,45 @@ static ptrdiff_t find_nocase(struct span hay, struct span needle)
 	return -1;
 }
 
+/* Where a match may be, variables looked up. */
+struct window {
+	int64_t offset, depth, distance, within; /* depth 0: to the end */
+};
+
+static struct window window_of(const struct step *st, const struct detect_scratch *s)
+{
+	struct window w = {st->offset, st->depth, st->distance, st->within};
+
+	if (st->offset_var)
+		w.offset = (int64_t)(s->variable[st->offset_var - 1] & INT32_MAX);
+	if (st->depth_var)
+		w.depth = (int64_t)(s->variable[st->depth_var - 1] & INT32_MAX);
+	if (st->distance_var)
+		w.distance = (int32_t)s->variable[st->distance_var - 1];
+	if (st->within_var)
+		w.within = (int64_t)(s->variable[st->within_var - 1] & INT32_MAX);
+	return w;
+}
+
 /* First and last byte that a match may take; false when there is no room for one. offset and depth
  * count from the start of the stream, base bytes before the buffer. */
-static bool content_window(const struct step *st, size_t n, int64_t base, size_t prev,
-	size_t *ret_from, size_t *ret_end)
+static bool content_window(const struct step *st, const struct detect_scratch *s, size_t n,
+	size_t prev, size_t *ret_from, size_t *ret_end)
 {
-	int64_t from = 0, end = (int64_t)n;
+	int64_t from = 0, end = (int64_t)n, base = (int64_t)s->base;
+	struct window w = window_of(st, s);
 
 	if (st->relative) {
-		from = (int64_t)prev + st->distance;
+		from = (int64_t)prev + w.distance;
 		if (from < 0)
 			from = 0;
-		if (st->has_within && (int64_t)prev + st->distance + st->within < end)
-			end = (int64_t)prev + st->distance + st->within;
+		if (st->has_within && (int64_t)prev + w.distance + w.within < end)
+			end = (int64_t)prev + w.distance + w.within;
 	}
-	if (st->offset - base > from)
-		from = st->offset - base;
-	if (st->depth && (int64_t)st->offset + st->depth - base < end)
-		end = (int64_t)st->offset + st->depth - base;
+	if (w.offset - base > from)
+		from = w.offset - base;
+	if ((st->depth_var || w.depth) && w.offset + w.depth - base < end)
+		end = w.offset + w.depth - base;
 	if (st->endswith) {
 		if (end < (int64_t)n)
 			return false;
@@ -64,7 +85,7 @@ static bool content_find(const struct step *st, struct detect_scratch *s, struct
 	 * gone by */
 	if (st->negated && st->depth && s->base)
 		return true;
-	if (!content_window(st, buf.n, (int64_t)s->base, prev, &from, &end))
+	if (!content_window(st, s, buf.n, prev, &from, &end))
 		return false;
 	if (place->again && place->resume > from)
 		from = place->resume;
@@ -158,7 +179,7 @@ static int content_parse(struct rule_build *b, const struct keyword *k, struct s
 		return -EINVAL;
 	if (k->value != BUFFER_PAYLOAD) {
 		st->buffer = (enum buffer)k->value;
-		st->dotprefix = false;
+		st->transforms = NULL;
 	}
 	st->negated = negated;
 	st->moves = !negated;
@@ -168,6 +189,9 @@ static int content_parse(struct rule_build *b, const struct keyword *k, struct s
 
 const struct keyword keyword_content[] = {
 	{"content", ARG_NEEDED, BUFFER_PAYLOAD, content_parse},
+	{"tls.fingerprint", ARG_NEEDED, BUFFER_TLS_FINGERPRINT, content_parse},
+	{"tls.issuerdn", ARG_NEEDED, BUFFER_TLS_ISSUER, content_parse},
+	{"tls.subject", ARG_NEEDED, BUFFER_TLS_SUBJECT, content_parse},
 	{"uricontent", ARG_NEEDED, BUFFER_HTTP_URI, content_parse},
 	{0},
 };

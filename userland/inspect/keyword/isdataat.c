@@ -6,10 +6,12 @@
 static bool isdataat_find(const struct step *st, struct detect_scratch *s, struct span buf,
 	size_t prev, struct place *place)
 {
+	uint64_t n = st->offset_var ? s->variable[st->offset_var - 1] & INT32_MAX : st->range.min;
+
 	(void)place;
 	if (st->relative)
-		return prev + st->range.min <= buf.n;
-	return st->range.min < s->base + buf.n;
+		return prev + n <= buf.n;
+	return n < s->base + buf.n;
 }
 
 static int isdataat_parse(struct rule_build *b, const struct keyword *k, struct span arg)
@@ -26,9 +28,15 @@ static int isdataat_parse(struct rule_build *b, const struct keyword *k, struct 
 		st->negated = true;
 		n = span_trim(span_skip(n, 1));
 	}
-	if (!span_u64(n, UINT16_MAX, &v))
-		return rule_fail(b, n, "\"%.*s\": a number up to 65535 is expected", SPAN_ARGS(n));
-	st->range.min = (uint32_t)v;
+	st->offset_var = rule_variable(b, n);
+	st->uses_variable = st->offset_var;
+	if (!st->offset_var) {
+		if (!span_u64(n, UINT16_MAX, &v))
+			return rule_fail(b, n,
+				"\"%.*s\": a number up to 65535 or a variable is expected",
+				SPAN_ARGS(n));
+		st->range.min = (uint32_t)v;
+	}
 	while (span_token(&rest, ',', &word)) {
 		if (span_caseeq(word, SPAN_LIT("relative")))
 			st->relative = true;

@@ -58,6 +58,36 @@ static bool number(struct span arg, bool may_be_negative, int32_t max, int32_t *
 	return true;
 }
 
+/* The number is in a variable of byte_extract or byte_math. */
+static bool place_variable(
+	struct rule_build *b, struct step *st, const struct keyword *k, struct span arg)
+{
+	uint8_t var = rule_variable(b, arg);
+
+	if (!var)
+		return false;
+	st->uses_variable = true;
+	st->bounded = true;
+	switch ((enum modifier)k->value) {
+	case OFFSET:
+		st->offset_var = var;
+		return true;
+	case DEPTH:
+		st->depth_var = var;
+		return true;
+	case DISTANCE:
+		st->distance_var = var;
+		st->has_distance = true;
+		break;
+	default:
+		st->within_var = var;
+		st->has_within = true;
+		break;
+	}
+	st->relative = true;
+	return true;
+}
+
 static int place_parse(struct rule_build *b, const struct keyword *k, struct span arg)
 {
 	bool relative = k->value == DISTANCE || k->value == WITHIN;
@@ -67,6 +97,8 @@ static int place_parse(struct rule_build *b, const struct keyword *k, struct spa
 	if (content_needed(b, k, arg) < 0)
 		return -EINVAL;
 	st = b->content;
+	if (place_variable(b, st, k, arg))
+		return 0;
 	if (!number(arg, k->value == DISTANCE, max, &v))
 		return rule_fail(
 			b, arg, "\"%.*s\": a number up to %d is expected", SPAN_ARGS(arg), max);

@@ -28,7 +28,10 @@ static const struct {
 	{'U', BUFFER_HTTP_URI},
 	{'I', BUFFER_HTTP_URI_RAW},
 	{'P', BUFFER_HTTP_REQUEST_BODY},
-	{'Q', BUFFER_HTTP_RESPONSE_BODY},
+	{'Q', BUFFER_FILE_DATA},
+	{'D', BUFFER_HTTP_HEADER_RAW},
+	{'Y', BUFFER_HTTP_STAT_MSG},
+	{'Z', BUFFER_HTTP_HOST_RAW},
 	{'H', BUFFER_HTTP_HEADER},
 	{'M', BUFFER_HTTP_METHOD},
 	{'C', BUFFER_HTTP_COOKIE},
@@ -86,8 +89,8 @@ static int flag_apply(struct rule_build *b, struct step *st, struct span flag, u
 		st->buffer = buffers[i].buffer;
 		return 0;
 	}
-	return rule_fail(
-		b, flag, "\"%c\" is no known flag; i s m x A E G O R B U I P Q H M C S V W are", c);
+	return rule_fail(b, flag,
+		"\"%c\" is no known flag; i s m x A E G O R B U I P Q H D M C S Y V W Z are", c);
 }
 
 static int pcre_compile(struct rule_build *b, struct step *st, struct span re, uint32_t opts)

@@ -1,0 +1,383 @@
+#include "inspect/tcp.h"
+
+#define WINDOW_MAX (1u << 30)
+#define WSCALE_MAX 14
+
+/* A packet and both sides as it sees them. */
+struct segment_in {
+	struct tcp *t;
+	const struct packet *p;
+	struct tcp_side *me, *peer;
+	bool from_server;
+	const struct tcp_options *o;
+	struct event_list *events;
+	uint32_t end; /* behind its last sequence number, SYN and FIN counted */
+};
+
+static int32_t seq_diff(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b);
+}
+
+const char *tcp_state_name(enum tcp_state s)
+{
+	static const char *const names[] = {"none", "syn_sent", "syn_recv", "established",
+		"fin_wait1", "fin_wait2", "time_wait", "last_ack", "close_wait", "closing",
+		"closed"};
+
+	return names[s];
+}
+
+static enum tcp_fate refuse(struct segment_in *s, enum event_id id)
+{
+	event_raise(s->events, id);
+	return TCP_INVALID;
+}
+
+static void take_window(struct segment_in *s)
+{
+	uint8_t shift = s->p->tcp_flags & TCP_SYN ? 0 : s->me->wscale;
+
+	s->me->window = (uint32_t)s->p->tcp_window << shift;
+}
+
+static void take_timestamp(struct segment_in *s)
+{
+	if (!s->p->has_tcp_timestamp)
+		return;
+	s->me->has_ts = true;
+	s->me->ts = s->p->tcp_tsval;
+}
+
+static void take_sent(struct segment_in *s)
+{
+	if (!s->me->known || seq_diff(s->end, s->me->next) > 0)
+		s->me->next = s->end;
+	s->me->known = true;
+	take_timestamp(s);
+}
+
+static void take_syn(struct segment_in *s)
+{
+	uint8_t scale = s->p->tcp_wscale;
+
+	s->me->isn = s->p->seq;
+	s->me->acked = s->p->seq + 1;
+	s->me->syn = s->me->known = true;
+	s->me->next = s->end;
+	s->me->wscale = scale == TCP_NO_WSCALE ? 0 : scale > WSCALE_MAX ? WSCALE_MAX : scale;
+	take_window(s);
+	take_timestamp(s);
+}
+
+static void take_ack(struct segment_in *s)
+{
+	if (!(s->p->tcp_flags & TCP_ACK))
+		return;
+	if (seq_diff(s->p->ack, s->peer->acked) > 0 || !s->peer->known)
+		s->peer->acked = s->p->ack;
+	take_window(s);
+}
+
+/* Both agree on window scaling or neither does it. */
+static void settle_wscale(struct segment_in *s)
+{
+	if (s->p->tcp_wscale != TCP_NO_WSCALE)
+		return;
+	s->me->wscale = s->peer->wscale = 0;
+}
+
+static void pick_up(struct segment_in *s)
+{
+	s->t->midstream = true;
+	s->me->wscale = s->peer->wscale = WSCALE_MAX;
+	s->me->isn = s->p->seq - 1;
+	s->me->acked = s->p->seq;
+	s->me->next = s->end;
+	s->me->known = true;
+	if (s->p->tcp_flags & TCP_ACK) {
+		s->peer->isn = s->p->ack - 1;
+		s->peer->next = s->peer->acked = s->p->ack;
+		s->peer->known = true;
+	}
+	take_window(s);
+	s->peer->window = WINDOW_MAX;
+	take_timestamp(s);
+}
+
+static enum tcp_fate on_none(struct segment_in *s)
+{
+	uint8_t flags = s->p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN);
+
+	if (flags & TCP_RST)
+		return TCP_UNTRACKED;
+	if (flags & TCP_SYN && flags & TCP_FIN)
+		return refuse(s, EVENT_STREAM_FIN_SYN);
+	if (flags == TCP_SYN) {
+		take_syn(s);
+		s->t->state = TCP_SYN_SENT;
+		return TCP_TRACK;
+	}
+	if (!s->o->midstream && !(s->o->async && flags == (TCP_SYN | TCP_ACK)))
+		return TCP_UNTRACKED;
+	if (flags == (TCP_SYN | TCP_ACK)) {
+		take_syn(s);
+		s->t->midstream = true;
+		s->peer->isn = s->p->ack - 1;
+		s->peer->next = s->peer->acked = s->p->ack;
+		s->peer->known = s->peer->syn = true;
+		s->peer->wscale = WSCALE_MAX;
+		s->peer->window = WINDOW_MAX;
+		s->t->state = TCP_SYN_RECV;
+		return TCP_TRACK;
+	}
+	pick_up(s);
+	s->t->state = flags & TCP_FIN ? TCP_FIN_WAIT1 : TCP_ESTABLISHED;
+	s->me->fin = flags & TCP_FIN;
+	return TCP_TRACK;
+}
+
+static enum tcp_fate syn_sent_from_server(struct segment_in *s, uint8_t flags)
+{
+	if (flags & TCP_RST) {
+		if (flags & TCP_ACK && seq_diff(s->p->ack, s->peer->isn + 1) < 0)
+			return refuse(s, EVENT_STREAM_RST_INVALID_ACK);
+		s->t->state = TCP_CLOSED;
+		s->t->by_reset = true;
+		return TCP_TRACK;
+	}
+	if ((flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) { /* both open: simultaneous or split */
+		s->t->four_way = true;
+		take_syn(s);
+		return TCP_TRACK;
+	}
+	if (flags & TCP_SYN) {
+		/* Data in the SYN may be acknowledged or not (RFC 7413, section 4.2). */
+		if (seq_diff(s->p->ack, s->peer->isn + 1) < 0 ||
+			seq_diff(s->p->ack, s->peer->next) > 0)
+			return refuse(s, EVENT_STREAM_3WHS_SYNACK_WITH_WRONG_ACK);
+		take_syn(s);
+		settle_wscale(s);
+		s->peer->acked = s->p->ack;
+		s->t->state = TCP_SYN_RECV;
+		return TCP_TRACK;
+	}
+	return s->t->four_way && flags & TCP_ACK ? TCP_TRACK : TCP_UNTRACKED;
+}
+
+static enum tcp_fate syn_sent_from_client(struct segment_in *s, uint8_t flags)
+{
+	if (flags & TCP_RST) {
+		s->t->state = TCP_CLOSED;
+		s->t->by_reset = true;
+		return TCP_TRACK;
+	}
+	if ((flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
+		take_syn(s); /* again, or with another number */
+		return TCP_TRACK;
+	}
+	if (flags & TCP_SYN) {
+		if (!s->t->four_way)
+			return refuse(s, EVENT_STREAM_3WHS_SYNACK_IN_WRONG_DIRECTION);
+		if (s->p->ack != s->peer->isn + 1)
+			return refuse(s, EVENT_STREAM_4WHS_SYNACK_WITH_WRONG_ACK);
+		take_syn(s);
+		s->t->state = TCP_SYN_RECV;
+		return TCP_TRACK;
+	}
+	if (!s->o->async)
+		return TCP_UNTRACKED;
+	if (s->p->seq != s->me->next)
+		return refuse(s, EVENT_STREAM_3WHS_ASYNC_WRONG_SEQ);
+	s->t->async = true;
+	s->peer->isn = s->p->ack - 1;
+	s->peer->next = s->peer->acked = s->p->ack;
+	s->peer->known = true;
+	s->peer->window = WINDOW_MAX;
+	take_sent(s);
+	s->t->state = TCP_ESTABLISHED;
+	return TCP_TRACK;
+}
+
+static enum tcp_fate on_established(struct segment_in *s);
+
+/* RFC 9293, section 3.10.7.3: within the window, or with the very number that is expected. */
+static enum tcp_fate on_reset(struct segment_in *s)
+{
+	int32_t ahead = seq_diff(s->p->seq, s->me->next);
+	uint32_t window = s->peer->window ? s->peer->window : 1;
+
+	if (s->p->tcp_flags & TCP_ACK && s->peer->known && !s->t->async &&
+		seq_diff(s->p->ack, s->peer->next) > 0)
+		return refuse(s, EVENT_STREAM_RST_INVALID_ACK);
+	if (seq_diff(s->p->seq, s->me->acked) < 0 || (ahead > 0 && (uint32_t)ahead > window))
+		return refuse(s, EVENT_STREAM_SUSPECTED_RST_INJECT);
+	take_ack(s);
+	s->t->state = TCP_CLOSED;
+	s->t->by_reset = true;
+	return TCP_TRACK;
+}
+
+static enum tcp_fate on_syn_recv(struct segment_in *s)
+{
+	uint8_t flags = s->p->tcp_flags;
+	bool opener = s->from_server == s->t->four_way; /* who owes the last ACK */
+
+	if (flags & TCP_RST)
+		return on_reset(s);
+	if (flags & TCP_SYN) {
+		if (opener && !(flags & TCP_ACK)) {
+			if (s->p->seq != s->me->isn)
+				return refuse(s, EVENT_STREAM_3WHS_SYN_RESEND_DIFF_SEQ_ON_SYN_RECV);
+			return TCP_TRACK;
+		}
+		if (opener)
+			return refuse(s, EVENT_STREAM_3WHS_SYNACK_IN_WRONG_DIRECTION);
+		if (s->p->seq != s->me->isn) {
+			event_raise(s->events, EVENT_STREAM_3WHS_SYNACK_RESEND_WITH_DIFF_SEQ);
+			take_syn(s);
+		}
+		return TCP_TRACK;
+	}
+	if (!opener) { /* data before the last ACK: of fast open, or the ACK was not seen */
+		bool unseen = flags & TCP_ACK && seq_diff(s->p->ack, s->peer->next) > 0;
+		if (unseen && !s->t->midstream && !s->o->async)
+			return refuse(s, EVENT_STREAM_3WHS_ACK_IN_WRONG_DIR);
+		if (unseen) { /* only this side is seen */
+			s->t->async = true;
+			s->t->state = TCP_ESTABLISHED;
+		}
+		return on_established(s);
+	}
+	if (!(flags & TCP_ACK))
+		return TCP_UNTRACKED;
+	bool seq_fits = seq_diff(s->p->seq, s->me->isn + 1) >= 0;
+	bool ack_fits = seq_diff(s->p->ack, s->peer->isn + 1) >= 0 &&
+			seq_diff(s->p->ack, s->peer->next) <= 0;
+	if (!ack_fits)
+		return refuse(s, seq_fits ? EVENT_STREAM_3WHS_RIGHT_SEQ_WRONG_ACK_EVASION
+					  : EVENT_STREAM_3WHS_WRONG_SEQ_WRONG_ACK);
+	s->t->state = TCP_ESTABLISHED;
+	return on_established(s);
+}
+
+static enum tcp_fate on_late_syn(struct segment_in *s)
+{
+	bool ack = s->p->tcp_flags & TCP_ACK;
+
+	if (ack)
+		return refuse(s, s->from_server ? EVENT_STREAM_EST_SYNACK_RESEND
+						: EVENT_STREAM_EST_SYNACK_TOSERVER);
+	if (s->from_server)
+		return refuse(s, EVENT_STREAM_EST_SYN_TOCLIENT);
+	return refuse(s, s->p->seq == s->me->isn ? EVENT_STREAM_EST_SYN_RESEND
+						 : EVENT_STREAM_EST_SYN_RESEND_DIFF_SEQ);
+}
+
+/* RFC 7323, section 5.3: a segment with an older timestamp is an old duplicate. */
+static bool timestamp_is_old(const struct segment_in *s)
+{
+	if (!s->p->has_tcp_timestamp || !s->me->has_ts || s->t->midstream || s->t->async)
+		return false;
+	return s->p->tcp_tsval != 0 && seq_diff(s->p->tcp_tsval, s->me->ts) < 0 &&
+	       seq_diff(s->p->seq, s->me->next) >= 0;
+}
+
+static void on_fin(struct segment_in *s)
+{
+	struct tcp *t = s->t;
+	bool first = !s->peer->fin;
+
+	if (s->me->fin)
+		return;
+	s->me->fin = true;
+	if (first)
+		t->state = s->from_server ? TCP_CLOSE_WAIT : TCP_FIN_WAIT1;
+	else if (t->state == TCP_FIN_WAIT2)
+		t->state = TCP_TIME_WAIT;
+	else if (t->state == TCP_FIN_WAIT1)
+		t->state = s->peer->acked == s->peer->next ? TCP_TIME_WAIT : TCP_CLOSING;
+	else
+		t->state = TCP_LAST_ACK;
+}
+
+/* The acknowledgement of a FIN moves on. */
+static void on_fin_acked(struct segment_in *s)
+{
+	struct tcp *t = s->t;
+
+	if (!s->peer->fin || !(s->p->tcp_flags & TCP_ACK) || seq_diff(s->p->ack, s->peer->next) < 0)
+		return;
+	if (t->state == TCP_FIN_WAIT1 && s->from_server)
+		t->state = TCP_FIN_WAIT2;
+	else if (t->state == TCP_CLOSING)
+		t->state = TCP_TIME_WAIT;
+	else if (t->state == TCP_LAST_ACK)
+		t->state = TCP_CLOSED;
+	else if (t->state == TCP_TIME_WAIT)
+		t->state = TCP_CLOSED;
+}
+
+static enum tcp_fate on_established(struct segment_in *s)
+{
+	uint8_t flags = s->p->tcp_flags;
+
+	if (flags & TCP_RST)
+		return on_reset(s);
+	if (flags & TCP_SYN)
+		return on_late_syn(s);
+	if (timestamp_is_old(s))
+		return refuse(s, EVENT_STREAM_PKT_INVALID_TIMESTAMP);
+	if (!s->me->known) {
+		s->me->isn = s->p->seq - 1;
+		s->me->acked = s->me->next = s->p->seq;
+		s->me->known = true;
+	}
+	if (flags & TCP_ACK && s->peer->known && seq_diff(s->p->ack, s->peer->next) > 0) {
+		if (!s->t->midstream && !s->t->async) {
+			event_raise(s->events, EVENT_STREAM_EST_INVALID_ACK);
+			return refuse(s, EVENT_STREAM_PKT_INVALID_ACK);
+		}
+		s->peer->next = s->p->ack; /* we have not seen all of it */
+	}
+	/* Against what is acknowledged and offered; a sender may be wrong by one (probes). */
+	uint32_t window = s->peer->window > 1 ? s->peer->window : 1;
+	if (!s->t->async && s->p->payload.n &&
+		seq_diff(s->end, s->me->acked + window + (1 << 16)) > 0)
+		return refuse(s, EVENT_STREAM_EST_PACKET_OUT_OF_WINDOW);
+	take_sent(s);
+	take_ack(s);
+	on_fin_acked(s);
+	if (flags & TCP_FIN)
+		on_fin(s);
+	return TCP_TRACK;
+}
+
+enum tcp_fate tcp_packet(struct tcp *t, const struct tcp_options *o, const struct packet *p,
+	bool from_server, struct event_list *events)
+{
+	struct segment_in s = {.t = t,
+		.p = p,
+		.me = &t->side[from_server],
+		.peer = &t->side[!from_server],
+		.from_server = from_server,
+		.o = o,
+		.events = events,
+		.end = p->seq + (uint32_t)p->payload.n + !!(p->tcp_flags & TCP_SYN) +
+		       !!(p->tcp_flags & TCP_FIN)};
+
+	switch (t->state) {
+	case TCP_NONE:
+		return on_none(&s);
+	case TCP_SYN_SENT:
+		return (from_server ? syn_sent_from_server : syn_sent_from_client)(
+			&s, p->tcp_flags);
+	case TCP_SYN_RECV:
+		return on_syn_recv(&s);
+	case TCP_CLOSED:
+		return t->by_reset && !(p->tcp_flags & TCP_RST) ? TCP_UNTRACKED
+								: on_established(&s);
+	default:
+		return on_established(&s);
+	}
+}
