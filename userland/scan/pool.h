@@ -1,12 +1,15 @@
 /*
- * pool: the workers of one engine, and the change from one engine to the next.
+ * pool: the workers of one engine.
  *
- * pool_start() forks the wanted number; every worker that ends is reaped and replaced. After
- * pool_change() new workers with the new engine accept from the shared socket while the old ones
- * finish what they have and go. What a worker left in its temporary folder is removed with it.
+ * pool_start() forks the wanted number for each lane; every worker that ends is reaped and
+ * replaced, and when it died over a message, the log says whose and over which part. What a worker
+ * left in its temporary folder is removed with it. pool_stop() lets the small lane end first, then
+ * the large one, which takes what the small one passed on; then the loop is told to exit.
  *
- * Limits: a worker that ends badly is replaced after a pause that doubles from POOL_BACKOFF_MIN_MS
- * to POOL_BACKOFF_MAX_MS, until one has lived for POOL_STEADY_S. Meanwhile the others serve.
+ * Limits: a worker that dies before it accepts is replaced after a pause that doubles
+ * from POOL_BACKOFF_MIN_MS to POOL_BACKOFF_MAX_MS; one that dies over a message at once, for it is
+ * the message that was bad. Workers that do not end within POOL_DRAIN_S after pool_stop() are
+ * killed.
  */
 #pragma once
 
@@ -14,42 +17,41 @@
 
 #include "scan/worker.h"
 
-#define POOL_WORKERS_MAX 64
+#define POOL_SMALL_MAX 32
+#define POOL_WORKERS_MAX (POOL_SMALL_MAX + POOL_SMALL_MAX / 2)
 #define POOL_BACKOFF_MIN_MS 100
 #define POOL_BACKOFF_MAX_MS 5000
-#define POOL_STEADY_S 10
+#define POOL_DRAIN_S 60
 
 struct pool_child {
 	struct pool *pool;
 	sd_event_source *source;
+	struct worker_mark *mark; /* shared with the worker */
 	pid_t pid;
-	uint64_t born_us;
-	unsigned generation;
+	enum lane lane;
 	char tmp[256];
 };
 
 struct pool {
 	sd_event *event;
-	struct worker worker; /* the template of each; owns the engine and the counters */
-	char *database;
-	const char *tmp; /* folder of the workers' folders */
-	unsigned wanted;
-	unsigned generation;
+	struct worker worker; /* the template of each; engine and counters are the caller's */
+	const char *tmp;      /* folder of the workers' folders */
+	int listen_fd;
+	int lane_fds[2];
+	unsigned wanted[LANES];
 	unsigned backoff_ms;
-	uint64_t crashes;
-	sd_event_source *retry;
-	struct pool_child
-		children[2 * POOL_WORKERS_MAX]; /* pid 0: free. Twice: old ones may still drain */
+	bool stopping;
+	int accepting_fd; /* closed when no worker accepts any more; -1: nobody asks */
+	sd_event_source *retry, *deadline;
+	struct worker_mark *marks;                    /* one a child */
+	struct pool_child children[POOL_WORKERS_MAX]; /* pid 0: free */
 };
 
-/* Takes engine and database (heap). -errno when no worker could be forked. */
+/* worker: engine, database, settings and counters are filled in and outlive the pool. -errno when
+ * no worker could be forked. */
 int pool_start(struct pool *p, sd_event *event, int listen_fd, const char *tmp,
-	struct engine *engine, char *database);
-/* New workers get this engine, present ones are told to go. Takes both. */
-void pool_change(struct pool *p, struct engine *engine, char *database);
-/* Workers of the present engine. */
-unsigned pool_workers(const struct pool *p);
-/* Tells all to go; they end by themselves. */
+	const struct worker *worker);
+unsigned pool_workers(const struct pool *p, enum lane lane);
 void pool_stop(struct pool *p);
-/* After the loop: engine, database, sources. Workers that still scan have copies of their own. */
+/* After the loop. */
 void pool_fini(struct pool *p);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/landlock.h>
 #include <seccomp.h>
 #include <stdint.h>
@@ -160,16 +161,31 @@ static int set_limits(void)
 	return 0;
 }
 
-static int close_others(int keep_fd)
+static int range_close(int first, int last)
 {
-	if (keep_fd > 3 && close_range(3, (unsigned)keep_fd - 1, 0) < 0)
-		return -errno;
-	return close_range((unsigned)keep_fd + 1, ~0u, 0) < 0 ? -errno : 0;
+	return first > last || close_range((unsigned)first, (unsigned)last, 0) == 0 ? 0 : -errno;
 }
 
-int sandbox_enter(int keep_fd, const char *tmp)
+/* The gaps between those that stay, lowest first. */
+static int close_others(const int *keep, unsigned count)
 {
-	int r = close_others(keep_fd);
+	int from = 3;
+
+	for (;;) {
+		int next = INT_MAX;
+		for (unsigned i = 0; i < count; i++)
+			if (keep[i] >= from && keep[i] < next)
+				next = keep[i];
+		int r = range_close(from, next == INT_MAX ? INT_MAX : next - 1);
+		if (r < 0 || next == INT_MAX)
+			return r;
+		from = next + 1;
+	}
+}
+
+int sandbox_enter(const int *keep_fds, unsigned count, const char *tmp)
+{
+	int r = close_others(keep_fds, count);
 
 	if (r == 0)
 		r = set_limits();

@@ -19,7 +19,7 @@
 #define SANDBOX_CPU_S 600
 #define SANDBOX_FILE_BYTES (512ull << 20)
 
-/* Closes every descriptor but keep_fd and the standard three, then enters. -errno on failure. */
-int sandbox_enter(int keep_fd, const char *tmp);
+/* Closes every descriptor but these and the standard three, then enters. -errno on failure. */
+int sandbox_enter(const int *keep_fds, unsigned count, const char *tmp);
 /* Whether this kernel has Landlock. */
 bool sandbox_has_landlock(void);

@@ -1,14 +1,17 @@
 /*
- * scand: the antivirus. This process compiles the database, answers on the control socket and keeps
- * the workers going; it never reads a byte of a message. The workers do (worker.h).
+ * scand: the antivirus. This process answers on the control socket and sees to it that a keeper
+ *serves (keeper.h); the keeper compiles the database and forks the workers, which alone read mail
+ *(worker.h).
  *
- *	scand                  the daemon
+ *	scand                    the daemon
  *	scand -T DIR [--sample]  try a database folder: prints "signatures: N", or why not, and says
- *by its exit status whether it loads and, with --sample, finds the EICAR file
+ *	                         by its exit status whether it loads and, with --sample, finds the
+ *EICAR file scand -T DIR MAIL...     scan mails from files with that database: one JSON line each
+ *	scand -M MAIL...         show the parts that the MIME reader gives
  *
- * The database is what came with the image and, on top, what updated installed. Reload builds a
- * second engine beside the first, lets it find the EICAR file, and only then changes over: both are
- *in memory for that while.
+ * The database is what came with the image, on top what updated installed, and on top what the
+ * administrator put into the local folder. Reload reads the settings and loads all of it again
+ * (reload.h).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,19 +20,33 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <systemd/sd-daemon.h>
-#include <time.h>
 
 #include "lib/cleanup.h"
+#include "lib/config.h"
 #include "lib/control.h"
 #include "lib/log.h"
 #include "lib/path.h"
-#include "scan/pool.h"
+#include "scan/reload.h"
+#include "scan/replay.h"
 #include "scan/sandbox.h"
+
+struct scand {
+	sd_event *event;
+	struct keeper keeper;
+	struct keeper_plan plan;
+	struct scan_counters *counters;
+	struct reload_outcome last; /* mode RELOAD_AUTO: none yet */
+	bool ready;
+	sd_event_source *report;
+};
 
 /* systemd's RuntimeDirectory=, or, run by hand, a folder beside the sockets. */
 static const char *tmp_folder(void)
@@ -41,83 +58,159 @@ static const char *tmp_folder(void)
 	return mkdir(dir, 0700) < 0 && errno != EEXIST ? NULL : dir;
 }
 
-static void watchdog_feed(void)
+/* The settings as they are now, and the folder that `current` points to now. */
+static int plan_make(const struct scand *d, struct keeper_plan *ret, char **ret_why)
 {
-	static time_t last;
-	time_t now = time(NULL);
-
-	if (now != last)
-		sd_notify(0, "WATCHDOG=1");
-	last = now;
-}
-
-/* The folder that `current` points to gives the database its name. */
-static char *database_name(const char *current)
-{
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *config = NULL;
 	char target[PATH_MAX];
-	ssize_t n = readlink(current, target, sizeof(target) - 1);
 
-	if (n <= 0)
-		return strdup("image");
-	target[n] = '\0';
-	const char *slash = strrchr(target, '/');
-	return strdup(slash ? slash + 1 : target);
-}
-
-static int database_load(const char *tmp, struct engine **ret, char **ret_name, char **ret_why)
-{
-	const char *dirs[2];
-	unsigned n = 0;
-	const char *current = path_data("sig/clamav/current");
-
-	if (access(path_share("clamav"), R_OK) == 0)
-		dirs[n++] = path_share("clamav");
-	if (access(current, R_OK) == 0)
-		dirs[n++] = current;
-	struct engine *e = NULL;
-	int r = engine_load(dirs, n, tmp, watchdog_feed, &e, ret_why);
+	*ret = d->plan;
+	settings_defaults(&ret->settings);
+	int r = config_load("scan", &config);
+	if (r >= 0)
+		r = settings_parse(config, &ret->settings, ret_why);
+	else if (r == -ENOENT)
+		r = 0; /* not rendered yet: the defaults */
 	if (r < 0)
 		return r;
-	if (!engine_finds_sample(e)) {
-		engine_free(e);
-		*ret_why = strdup("the database does not find the EICAR test file");
-		return -EBADMSG;
-	}
-	*ret = e;
-	*ret_name = database_name(current);
+	*ret->database = '\0';
+	if (realpath(path_data("sig/clamav/current"), target))
+		snprintf(ret->database, sizeof(ret->database), "%s", target);
 	return 0;
+}
+
+static int reload_build(const struct scand *d, sd_json_variant **ret)
+{
+	const struct reload_outcome *o = &d->last;
+
+	if (o->mode == RELOAD_AUTO)
+		return sd_json_variant_new_object(ret, NULL, 0);
+	return sd_json_buildo(ret, SD_JSON_BUILD_PAIR_STRING("mode", reload_mode_name(o->mode)),
+		SD_JSON_BUILD_PAIR_BOOLEAN("good", o->good),
+		SD_JSON_BUILD_PAIR_UNSIGNED("took_ms", o->took_ms),
+		SD_JSON_BUILD_PAIR_UNSIGNED("gap_ms", o->gap_ms),
+		SD_JSON_BUILD_PAIR_UNSIGNED("deferred", o->deferred));
 }
 
 static int on_status(void *ctx, sd_json_variant **ret)
 {
-	const struct pool *p = ctx;
-	const struct scan_counters *c = p->worker.counters;
+	const struct scand *d = ctx;
+	const struct scan_counters *c = d->counters;
+	const struct keeper_report *k = &d->keeper.report;
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *reload = NULL;
+	int r = reload_build(d, &reload);
 
-	return sd_json_buildo(ret, SD_JSON_BUILD_PAIR_STRING("database", p->database),
-		SD_JSON_BUILD_PAIR_UNSIGNED("signatures", engine_signatures(p->worker.engine)),
-		SD_JSON_BUILD_PAIR_UNSIGNED("workers", pool_workers(p)),
-		SD_JSON_BUILD_PAIR_UNSIGNED("workers_wanted", p->wanted),
+	if (r < 0)
+		return r;
+	return sd_json_buildo(ret, SD_JSON_BUILD_PAIR_STRING("database", k->database),
+		SD_JSON_BUILD_PAIR_UNSIGNED("signatures", k->signatures),
+		SD_JSON_BUILD_PAIR_UNSIGNED("local_files", k->local_files),
+		SD_JSON_BUILD_PAIR_UNSIGNED("local_refused", k->local_refused),
+		SD_JSON_BUILD_PAIR_UNSIGNED("engine_bytes", k->bytes),
+		SD_JSON_BUILD_PAIR_UNSIGNED("load_ms", k->load_ms),
+		SD_JSON_BUILD_PAIR_UNSIGNED("workers", c->workers),
+		SD_JSON_BUILD_PAIR_UNSIGNED("workers_wanted", k->workers),
 		SD_JSON_BUILD_PAIR_UNSIGNED("clean", c->by_result[SCAN_CLEAN]),
 		SD_JSON_BUILD_PAIR_UNSIGNED("infected", c->by_result[SCAN_INFECTED]),
 		SD_JSON_BUILD_PAIR_UNSIGNED("limit", c->by_result[SCAN_LIMIT]),
+		SD_JSON_BUILD_PAIR_UNSIGNED("ambiguous", c->by_result[SCAN_AMBIGUOUS]),
 		SD_JSON_BUILD_PAIR_UNSIGNED("error", c->by_result[SCAN_ERROR]),
-		SD_JSON_BUILD_PAIR_UNSIGNED("crashes", p->crashes),
+		SD_JSON_BUILD_PAIR_UNSIGNED("bytes", c->bytes),
+		SD_JSON_BUILD_PAIR_UNSIGNED("parts", c->parts),
+		SD_JSON_BUILD_PAIR_UNSIGNED("cached", c->cached),
+		SD_JSON_BUILD_PAIR_UNSIGNED("passed_on", c->passed_on),
+		SD_JSON_BUILD_PAIR_UNSIGNED("busy", c->busy),
+		SD_JSON_BUILD_PAIR_UNSIGNED("refused", c->refused),
+		SD_JSON_BUILD_PAIR_UNSIGNED("crashes", c->crashes),
+		SD_JSON_BUILD_PAIR_VARIANT("reload", reload),
 		SD_JSON_BUILD_PAIR_BOOLEAN("landlock", sandbox_has_landlock()));
+}
+
+static int on_check(void *ctx, sd_json_variant *config, char **ret_why)
+{
+	struct settings s;
+
+	(void)ctx;
+	return settings_parse(config, &s, ret_why);
 }
 
 static int on_reload(void *ctx, char **ret_why)
 {
-	struct pool *p = ctx;
-	struct engine *engine;
-	char *name;
-	int r = database_load(p->tmp, &engine, &name, ret_why);
+	struct scand *d = ctx;
+	struct keeper_plan plan;
+	int r = d->ready ? plan_make(d, &plan, ret_why) : -EBUSY;
 
-	if (r < 0) {
-		log_error("the new database is not used: %s", *ret_why ? *ret_why : strerror(-r));
+	if (r < 0)
 		return r;
+	enum reload_mode mode = reload_choose(plan.settings.reload, d->keeper.report.bytes);
+	r = reload_run(&d->keeper, &plan, mode, &d->last, ret_why);
+	const struct keeper_report *k = &d->keeper.report;
+	if (r < 0)
+		log_error(
+			"the new signatures are not used: %s", *ret_why ? *ret_why : strerror(-r));
+	else
+		log_info("database %s, %u signatures, loaded in %llu ms (%s, gap %llu ms, %llu "
+			 "mails deferred)",
+			k->database, k->signatures, (unsigned long long)k->load_ms,
+			reload_mode_name(mode), (unsigned long long)d->last.gap_ms,
+			(unsigned long long)d->last.deferred);
+	if (r == 0)
+		d->plan = plan;
+	if (d->keeper.pid == 0)
+		sd_event_exit(d->event, -ENODATA); /* systemd starts it again */
+	return r;
+}
+
+static int on_report(sd_event_source *s, int fd, uint32_t events, void *userdata)
+{
+	struct scand *d = userdata;
+	const struct keeper_report *k = &d->keeper.report;
+
+	(void)s;
+	(void)fd;
+	(void)events;
+	d->report = sd_event_source_disable_unref(d->report);
+	keeper_read(&d->keeper);
+	if (!k->good) {
+		log_error("no database: %s", k->why);
+		return sd_event_exit(d->event, -ENODATA);
 	}
-	pool_change(p, engine, name);
-	log_info("database %s, %u signatures", p->database, engine_signatures(engine));
+	log_info("database %s, %u signatures, %u workers", k->database, k->signatures, k->workers);
+	if (k->local_refused)
+		log_warning("%u files of local signatures are left out", k->local_refused);
+	d->ready = true;
+	sd_notify(0, "READY=1");
+	return 0;
+}
+
+static int keeper_begin(struct scand *d)
+{
+	if (d->keeper.pid > 0)
+		close(d->keeper.report_fd);
+	int r = keeper_start(&d->keeper, &d->plan);
+
+	d->ready = false;
+	if (r < 0)
+		return r;
+	return sd_event_add_io(d->event, &d->report, d->keeper.report_fd, EPOLLIN, on_report, d);
+}
+
+/* An old keeper that has drained, or the present one, which must not end by itself. */
+static int on_child(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata)
+{
+	struct scand *d = userdata;
+	pid_t pid;
+
+	(void)s;
+	(void)si;
+	while ((pid = waitpid(-1, NULL, WNOHANG)) > 0) {
+		if (pid != d->keeper.pid || !d->ready)
+			continue; /* without a report its descriptor tells */
+		log_error("the process with the engine ended: a new one loads the database");
+		int r = keeper_begin(d);
+		if (r < 0)
+			return sd_event_exit(d->event, r);
+	}
 	return 0;
 }
 
@@ -136,7 +229,8 @@ static int listen_by_hand(void)
 	strcpy(address.sun_path, path);
 	unlink(path);
 	mode_t old = umask(0177);
-	int r = bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, 128) < 0
+	int r = bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+				listen(fd, SOMAXCONN) < 0
 			? -errno
 			: fd;
 	umask(old);
@@ -157,71 +251,87 @@ static int listen_socket(void)
 	return fd;
 }
 
-static int serve(void)
+static int scand_start(struct scand *d, sd_varlink_server **ret_control)
 {
 	static const struct control_ops ops = {
-		.daemon = "scand", .status = on_status, .reload = on_reload};
-	_cleanup_(sd_event_unrefp) sd_event *event = NULL;
-	_cleanup_(sd_varlink_server_unrefp) sd_varlink_server *control = NULL;
+		.daemon = "scand", .status = on_status, .check = on_check, .reload = on_reload};
 	_cleanup_free_ char *why = NULL;
-	static struct pool pool;
-	sigset_t child;
-	struct engine *engine;
-	char *name;
 
-	const char *tmp = tmp_folder();
-	int r = tmp ? database_load(tmp, &engine, &name, &why) : -errno;
+	d->counters = mmap(NULL, sizeof(*d->counters), PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (d->counters == MAP_FAILED)
+		return -errno;
+	d->plan.counters = d->counters;
+	d->plan.tmp = tmp_folder();
+	if (!d->plan.tmp)
+		return -errno;
+	d->plan.listen_fd = listen_socket();
+	if (d->plan.listen_fd < 0)
+		return d->plan.listen_fd;
+	int r = plan_make(d, &d->plan, &why);
 	if (r < 0) {
-		log_error("no database: %s", why ? why : strerror(-r));
+		log_error("%s", why ? why : "the settings cannot be read");
 		return r;
 	}
+	r = sd_event_add_signal(d->event, NULL, SIGCHLD | SD_EVENT_SIGNAL_PROCMASK, on_child, d);
+	if (r >= 0)
+		r = keeper_begin(d);
+	return r < 0 ? r : control_new(d->event, &ops, d, ret_control);
+}
+
+static int serve(void)
+{
+	_cleanup_(sd_event_unrefp) sd_event *event = NULL;
+	_cleanup_(sd_varlink_server_unrefp) sd_varlink_server *control = NULL;
+	static struct scand d;
+
 	if (!sandbox_has_landlock())
 		log_warning("this kernel has no Landlock: workers are bounded by the unit and "
 			    "seccomp alone");
-	sigemptyset(&child);
-	sigaddset(&child, SIGCHLD);
-	sigprocmask(SIG_BLOCK, &child, NULL);
-	r = sd_event_default(&event);
+	int r = sd_event_default(&event);
 	if (r >= 0)
 		r = sd_event_set_signal_exit(event, true);
-	int listen_fd = listen_socket();
+	d.event = event;
 	if (r >= 0)
-		r = listen_fd;
-	if (r >= 0)
-		r = pool_start(&pool, event, listen_fd, tmp, engine, name);
-	if (r >= 0)
-		r = control_new(event, &ops, &pool, &control);
+		r = scand_start(&d, &control);
 	if (r < 0) {
 		log_error("start: %s", strerror(-r));
 		return r;
 	}
 	sd_event_set_watchdog(event, true);
-	log_info("database %s, %u signatures, %u workers", name, engine_signatures(engine),
-		pool_workers(&pool));
-	sd_notify(0, "READY=1");
 	r = sd_event_loop(event);
-	pool_stop(&pool);
-	pool_fini(&pool);
+	sd_event_source_disable_unref(d.report);
+	/* What is being scanned gets its verdict. */
+	keeper_stop(&d.keeper);
+	keeper_wait(&d.keeper);
 	return r;
 }
 
-static int try_folder(const char *dir, bool sample)
+static int try_folder(const char *dir, bool sample, char *const *mails)
 {
 	char tmp[PATH_MAX];
 	const char *base = getenv("TMPDIR");
 	_cleanup_free_ char *why = NULL;
+	struct engine_limits limits;
 	struct engine *e = NULL;
 
+	if (engine_init() < 0) {
+		log_error("libclamav does not start");
+		return EXIT_FAILURE;
+	}
 	snprintf(tmp, sizeof(tmp), "%s/scand-XXXXXX", base && *base ? base : "/tmp");
 	if (!mkdtemp(tmp)) {
 		fprintf(stderr, "scand: %s: %s\n", tmp, strerror(errno));
 		return EXIT_FAILURE;
 	}
-	int r = engine_load(&dir, 1, tmp, NULL, &e, &why);
+	engine_limits_defaults(&limits);
+	int r = engine_load(&dir, 1, 1, tmp, &limits, &e, &why);
 	if (r < 0)
 		printf("%s\n", why ? why : strerror(-r));
 	else if (sample && !engine_finds_sample(e))
 		r = printf("%s: the EICAR test file is not found\n", dir) > 0 ? -ENOENT : -EIO;
+	else if (*mails)
+		r = replay_scan(e, dir, mails) ? -EIO : 0;
 	else
 		printf("signatures: %u\n", engine_signatures(e));
 	engine_free(e);
@@ -231,7 +341,7 @@ static int try_folder(const char *dir, bool sample)
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: scand [-T DIR [--sample]]\n");
+	fprintf(stderr, "usage: scand [-T DIR [--sample | MAIL...] | -M MAIL...]\n");
 	return 2;
 }
 
@@ -239,25 +349,26 @@ int main(int argc, char *argv[])
 {
 	static const struct option options[] = {{"sample", no_argument, NULL, 's'}, {0}};
 	const char *dir = NULL;
-	bool sample = false;
+	bool sample = false, mime = false;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "T:", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "T:M", options, NULL)) != -1) {
 		if (c == 'T')
 			dir = optarg;
 		else if (c == 's')
 			sample = true;
+		else if (c == 'M')
+			mime = true;
 		else
 			return usage();
 	}
-	if (optind < argc || (sample && !dir))
+	bool mails = optind < argc;
+	if ((mime && (dir || !mails)) || (sample && (!dir || mails)) || (!mime && !dir && mails))
 		return usage();
+	if (mime)
+		return replay_mime(argv + optind);
 	prctl(PR_SET_DUMPABLE, 0);
-	if (engine_init() < 0) {
-		log_error("libclamav does not start");
-		return EXIT_FAILURE;
-	}
 	if (dir)
-		return try_folder(dir, sample);
+		return try_folder(dir, sample, argv + optind);
 	return serve() < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

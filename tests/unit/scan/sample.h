@@ -80,6 +80,20 @@ static inline size_t sample_zip(uint8_t *out, const char *body)
 	return n + le(out + n, 0, 2);
 }
 
+/* The same with the encryption bit set in both headers (APPNOTE 4.4.4). */
+static inline size_t sample_zip_encrypted(uint8_t *out, const char *body)
+{
+	size_t n = sample_zip(out, body);
+
+	for (size_t i = 0; i + 10 < n; i++) {
+		if (memcmp(out + i, "PK\3\4", 4) == 0)
+			out[i + 6] |= 1;
+		else if (memcmp(out + i, "PK\1\2", 4) == 0)
+			out[i + 8] |= 1;
+	}
+	return n;
+}
+
 static inline size_t base64(char *out, const uint8_t *p, size_t n)
 {
 	static const char digits[] =

@@ -3,13 +3,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "sample.h"
 #include "scan/engine.h"
+#include "scan/fact.h"
 
 static char folder[] = "/tmp/test-engine-XXXXXX";
+static struct engine_limits limits;
 
 static const char *file_write(const char *name, const char *text)
 {
@@ -29,7 +32,8 @@ static int load(const char *text, struct engine **ret, char **ret_why)
 	const char *dirs[] = {folder};
 
 	file_write("test.ndb", text);
-	return engine_load(dirs, 1, "/tmp", NULL, ret, ret_why);
+	engine_limits_defaults(&limits);
+	return engine_load(dirs, 1, 1, "/tmp", &limits, ret, ret_why);
 }
 
 static const char *eicar_signature(void)
@@ -82,15 +86,23 @@ static void test_missing_folder(void **state)
 	char *why = NULL;
 
 	(void)state;
-	assert_int_equal(engine_load(dirs, 1, "/tmp", NULL, &e, &why), -EBADMSG);
+	engine_limits_defaults(&limits);
+	assert_int_equal(engine_load(dirs, 1, 1, "/tmp", &limits, &e, &why), -EBADMSG);
 	assert_non_null(strstr(why, "/nonexistent"));
 	free(why);
+}
+
+static struct scan_verdict scan(const struct engine *e, const void *p, size_t n)
+{
+	struct scan_verdict v;
+
+	engine_scan(e, &(struct engine_call){.bytes = span_of(p, n), .parse_mail = true}, &v);
+	return v;
 }
 
 static void test_scan(void **state)
 {
 	char clean[4096], infected[4096];
-	struct scan_verdict v;
 	struct engine *e = NULL;
 	char *why = NULL;
 
@@ -111,12 +123,10 @@ static void test_scan(void **state)
 
 	assert_int_equal(load(eicar_signature(), &e, &why), 0);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		int fd = sample_fd(rows[i].in, rows[i].n);
-		engine_scan(e, fd, &v);
+		struct scan_verdict v = scan(e, rows[i].in, rows[i].n);
 		if (v.result != rows[i].want)
 			fail_msg(
 				"%s: %s %s", rows[i].name, scan_result_name(v.result), v.signature);
-		close(fd);
 	}
 	engine_free(e);
 }
@@ -125,18 +135,41 @@ static void test_scan(void **state)
 static void test_limit(void **state)
 {
 	struct engine *e = NULL;
-	struct scan_verdict v;
 	char *why = NULL;
-	int fd = memfd_create("big", MFD_CLOEXEC);
 
 	(void)state;
-	assert_return_code(ftruncate(fd, SCAN_FILE_BYTES + 1), errno);
 	assert_int_equal(load(eicar_signature(), &e, &why), 0);
-	engine_scan(e, fd, &v);
-	if (v.result != SCAN_LIMIT)
-		fail_msg("%s %s", scan_result_name(v.result), v.signature);
+	size_t n = (size_t)limits.file_bytes + 1;
+	void *big = mmap(NULL, n, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(big, MAP_FAILED);
+	struct scan_verdict v = scan(e, big, n);
+	assert_int_equal(v.result, SCAN_LIMIT);
+	assert_string_equal(v.limit, "size");
+	munmap(big, n);
 	engine_free(e);
-	close(fd);
+}
+
+/* Facts are told beside the verdict and do not hide a virus. */
+static void test_facts(void **state)
+{
+	uint8_t zip[2048];
+	struct engine *e = NULL;
+	char *why = NULL;
+
+	(void)state;
+	assert_int_equal(load(eicar_signature(), &e, &why), 0);
+	struct scan_verdict v = scan(e, zip, sample_zip(zip, "nothing here"));
+	assert_int_equal(v.result, SCAN_CLEAN);
+	assert_int_equal(v.facts, FACT_ARCHIVE | FACT_EXECUTABLE_IN_ARCHIVE);
+	assert_string_equal(v.detail, "eicar.com");
+	v = scan(e, zip, sample_zip_encrypted(zip, "nothing here"));
+	assert_int_equal(v.result, SCAN_CLEAN);
+	assert_int_equal(
+		v.facts & (FACT_ENCRYPTED_ARCHIVE | FACT_PPAP), FACT_ENCRYPTED_ARCHIVE | FACT_PPAP);
+	v = scan(e, zip, sample_zip(zip, EICAR));
+	assert_int_equal(v.result, SCAN_INFECTED);
+	assert_true(v.facts & FACT_EXECUTABLE_IN_ARCHIVE);
+	engine_free(e);
 }
 
 static int setup(void **state)
@@ -159,6 +192,7 @@ int main(void)
 		cmocka_unit_test(test_missing_folder),
 		cmocka_unit_test(test_scan),
 		cmocka_unit_test(test_limit),
+		cmocka_unit_test(test_facts),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -19,6 +20,9 @@ static char folder[] = "/tmp/test-pool-XXXXXX";
 static char socket_path[64], database[64];
 static sd_event *event;
 static struct pool pool;
+static struct settings settings;
+static struct scan_counters *counters;
+static struct engine *engine;
 
 static struct engine *engine_make(void)
 {
@@ -26,7 +30,7 @@ static struct engine *engine_make(void)
 	struct engine *e = NULL;
 	char *why = NULL;
 
-	assert_int_equal(engine_load(dirs, 1, folder, NULL, &e, &why), 0);
+	assert_int_equal(engine_load(dirs, 1, 1, folder, &settings.engine, &e, &why), 0);
 	return e;
 }
 
@@ -82,8 +86,8 @@ static void test_calls(void **state)
 	assert_string_equal(call(unsealed, "io.sekisho.Scan.Scan"), "io.sekisho.Scan.Refused");
 	assert_string_equal(
 		call(-1, "io.sekisho.Scan.Other"), "org.varlink.service.MethodNotFound");
-	assert_int_equal(pool.worker.counters->by_result[SCAN_CLEAN], 1);
-	assert_int_equal(pool.worker.counters->by_result[SCAN_INFECTED], 1);
+	assert_int_equal(counters->by_result[SCAN_CLEAN], 1);
+	assert_int_equal(counters->by_result[SCAN_INFECTED], 1);
 }
 
 /* A silent connection occupies one worker; the next call is answered by another at once. */
@@ -96,14 +100,16 @@ static void test_silent_client(void **state)
 	assert_string_equal(scan("hello", 5), "clean");
 }
 
-/* Turns the loop until there are that many workers and children. */
-static void settle(unsigned workers, unsigned children)
+static unsigned children(void)
+{
+	return pool_workers(&pool, LANE_SMALL) + pool_workers(&pool, LANE_LARGE);
+}
+
+/* Turns the loop until the first child is another one, or there are none. */
+static void settle(pid_t other_than, unsigned want)
 {
 	for (int i = 0; i < 200; i++) {
-		unsigned n = 0;
-		for (size_t k = 0; k < ARRAY_LEN(pool.children); k++)
-			n += pool.children[k].pid > 0;
-		if (pool_workers(&pool) == workers && n == children)
+		if (children() == want && (want == 0 || pool.children[0].pid != other_than))
 			return;
 		assert_return_code(sd_event_run(event, 100000), errno);
 	}
@@ -112,28 +118,42 @@ static void settle(unsigned workers, unsigned children)
 
 static void test_crash(void **state)
 {
-	pid_t dead = pool.children[0].pid;
+	unsigned all = pool.wanted[LANE_SMALL] + pool.wanted[LANE_LARGE];
 
 	(void)state;
-	kill(dead, SIGSEGV);
-	settle(pool.wanted - 1, pool.wanted - 1);
-	settle(pool.wanted, pool.wanted);
-	assert_int_not_equal(pool.children[0].pid, dead);
-	assert_int_equal(pool.crashes, 1);
-	assert_string_equal(scan("hello", 5), "clean");
+	for (unsigned i = 1; i <= 3; i++) {
+		pid_t dead = pool.children[0].pid;
+		kill(dead, SIGKILL);
+		settle(dead, all);
+		assert_int_equal(counters->crashes, i);
+		assert_string_equal(scan("hello", 5), "clean");
+	}
 }
 
-static void test_change(void **state)
+/* A large message goes to the other lane, and the answer comes back all the same. */
+static void test_large(void **state)
 {
-	pid_t old = pool.children[0].pid;
+	size_t n = settings.small_bytes + 1;
+	char *big = malloc(n);
+	uint64_t before = counters->passed_on;
 
 	(void)state;
-	pool_change(&pool, engine_make(), strdup("second"));
-	settle(pool.wanted, pool.wanted);
-	for (size_t k = 0; k < ARRAY_LEN(pool.children); k++)
-		assert_int_not_equal(pool.children[k].pid, old);
-	assert_int_equal(pool.crashes, 1);
-	assert_string_equal(scan(EICAR, sizeof(EICAR) - 1), "infected");
+	memset(big, 'a', n);
+	memcpy(big, "A: b\n\n", 6);
+	assert_string_equal(scan(big, n), "clean");
+	memcpy(big + n - sizeof(EICAR) + 1, EICAR, sizeof(EICAR) - 1);
+	assert_string_equal(scan(big, n), "infected");
+	assert_int_equal(counters->passed_on, before + 2);
+	free(big);
+}
+
+static void test_settings_hold(void **state)
+{
+	(void)state;
+	assert_int_equal(pool.wanted[LANE_SMALL], 3);
+	assert_int_equal(pool.wanted[LANE_LARGE], 2);
+	assert_int_equal(children(), 5);
+	assert_int_equal(counters->workers, 5);
 }
 
 static int setup(void **state)
@@ -157,7 +177,14 @@ static int setup(void **state)
 		fprintf(f, "%02x", (unsigned char)*p);
 	fprintf(f, "\n");
 	fclose(f);
-	return pool_start(&pool, event, listen_socket(), folder, engine_make(), strdup("first"));
+	settings_defaults(&settings);
+	settings.workers = 3;
+	counters = mmap(
+		NULL, sizeof(*counters), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	engine = engine_make();
+	const struct worker worker = {
+		.engine = engine, .database = "first", .settings = &settings, .counters = counters};
+	return pool_start(&pool, event, listen_socket(), folder, &worker);
 }
 
 static int teardown(void **state)
@@ -167,6 +194,8 @@ static int teardown(void **state)
 	(void)state;
 	pool_stop(&pool);
 	settle(0, 0);
+	engine_free(engine);
+	munmap(counters, sizeof(*counters));
 	snprintf(path, sizeof(path), "%s/test.ndb", database);
 	unlink(path);
 	rmdir(database);
@@ -182,7 +211,8 @@ int main(void)
 		cmocka_unit_test(test_calls),
 		cmocka_unit_test(test_silent_client),
 		cmocka_unit_test(test_crash),
-		cmocka_unit_test(test_change),
+		cmocka_unit_test(test_large),
+		cmocka_unit_test(test_settings_hold),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -49,6 +49,11 @@ static int act_other_descriptor(void)
 	return fcntl(4, F_GETFD) < 0 ? errno : 0;
 }
 
+static int act_kept_descriptor(void)
+{
+	return fcntl(5, F_GETFD) < 0 ? errno : 0;
+}
+
 static int act_socket(void)
 {
 	return socket(AF_INET, SOCK_STREAM, 0) < 0 ? errno : 0;
@@ -88,6 +93,7 @@ static void test_acts(void **state)
 		{"another file", act_other_file, EACCES, true},
 		{"a file outside by dots", act_outside, EACCES, true},
 		{"another descriptor", act_other_descriptor, EBADF, false},
+		{"a descriptor that stays", act_kept_descriptor, 0, false},
 		{"a socket", act_socket, -SIGSYS, false},
 		{"a program", act_exec, -SIGSYS, false},
 		{"a signal to the parent", act_kill, -SIGSYS, false},
@@ -103,7 +109,9 @@ static void test_acts(void **state)
 		if (pid == 0) {
 			dup2(0, 3);
 			dup2(0, 4);
-			_exit(sandbox_enter(3, folder) < 0 ? 255 : rows[i].act());
+			dup2(0, 5);
+			_exit(sandbox_enter((const int[]){5, 3}, 2, folder) < 0 ? 255
+										: rows[i].act());
 		}
 		assert_int_equal(waitpid(pid, &status, 0), pid);
 		int got = WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
