@@ -1,21 +1,26 @@
 #include "update/install.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
+#include <unistd.h>
 
 #include "lib/cleanup.h"
 #include "lib/control.h"
 #include "lib/log.h"
 #include "lib/path.h"
+#include "update/engine.h"
+#include "update/settings.h"
 #include "update/store.h"
 
 struct call {
 	const char *type_name;
 	const char *source;
 	const char *version;
+	uint64_t serial;
 	uint64_t count;
 	sd_json_variant *names;
 };
@@ -27,6 +32,8 @@ static const sd_json_dispatch_field fields[] = {
 		offsetof(struct call, source), SD_JSON_MANDATORY},
 	{"version", SD_JSON_VARIANT_STRING, sd_json_dispatch_const_string,
 		offsetof(struct call, version), SD_JSON_MANDATORY},
+	{"serial", _SD_JSON_VARIANT_TYPE_INVALID, sd_json_dispatch_uint64,
+		offsetof(struct call, serial), 0},
 	{"count", _SD_JSON_VARIANT_TYPE_INVALID, sd_json_dispatch_uint64,
 		offsetof(struct call, count), SD_JSON_MANDATORY},
 	{"names", SD_JSON_VARIANT_ARRAY, sd_json_dispatch_variant_noref,
@@ -41,33 +48,77 @@ static int refuse(sd_varlink *link, const char *step, const char *why)
 		SD_JSON_BUILD_PAIR_STRING("step", step), SD_JSON_BUILD_PAIR_STRING("why", why));
 }
 
-/* What an engine answers to Reload; one that is not there has nothing against it. */
-static int engine_reload(void *ctx, char **ret_why)
-{
-	const struct signature_type *type = ctx;
-	_cleanup_(sd_varlink_close_unrefp) sd_varlink *link = NULL;
-	sd_json_variant *reply = NULL;
-	const char *error = NULL;
-	char name[64];
+/* What the settings say, as long as one change of a store lasts. */
+struct keeper {
+	const struct signature_type *type;
+	struct settings settings;
+	bool found;
+};
 
-	snprintf(name, sizeof(name), "%s.varlink", type->engine);
-	int r = sd_varlink_connect_address(&link, path_run(name));
-	if (r == -ENOENT || r == -ECONNREFUSED) {
-		log_info("%s is not running: it loads this when it starts", type->engine);
-		return 0;
-	}
+static int keeper_init(struct keeper *k, const struct signature_type *type)
+{
+	_cleanup_free_ char *why = NULL;
+
+	*k = (struct keeper){.type = type};
+	int r = settings_load(&k->settings, &k->found, &why);
 	if (r < 0)
-		return r;
-	sd_varlink_set_relative_timeout(link, INSTALL_RELOAD_S * 1000000ull);
-	r = sd_varlink_call(link, "io.sekisho.Daemon.Reload", NULL, &reply, &error);
-	if (r >= 0 && !error)
-		return 0;
-	/* A connection that breaks is an engine that died of it. */
-	sd_json_variant *why = sd_json_variant_by_key(reply, "why");
-	const char *reason = r < 0 ? strerror(-r) : why ? sd_json_variant_string(why) : error;
-	if (asprintf(ret_why, "%s keeps the old: %s", type->engine, reason) < 0)
-		*ret_why = NULL;
-	return -EBADMSG;
+		log_warning("configuration: %s", why ? why : strerror(-r));
+	return r;
+}
+
+static bool keeper_wants(void *ctx, const char *source)
+{
+	const struct keeper *k = ctx;
+	const struct source *s = source_find(&k->settings.sources, source);
+
+	return !k->found || (s && s->type == k->type);
+}
+
+static int keeper_reload(void *ctx, const char *id, char **ret_why)
+{
+	const struct keeper *k = ctx;
+
+	return engine_reload(k->type->engine, id, ret_why);
+}
+
+static void engine_settle(const struct signature_type *type)
+{
+	_cleanup_free_ char *why = NULL;
+
+	if (engine_reload(type->engine, "", &why) < 0)
+		log_warning("going back: %s", why ? why : "the engine does not answer");
+}
+
+static struct store_ops ops_of(struct keeper *k)
+{
+	return (struct store_ops){.reload = keeper_reload, .wants = keeper_wants, .ctx = k};
+}
+
+static int store_deliver(
+	sd_varlink *link, const struct delivery *d, const struct signature_type *type)
+{
+	_cleanup_free_ char *why = NULL;
+	struct keeper k;
+	char folder[32];
+
+	int r = keeper_init(&k, type);
+	const struct store_ops ops = ops_of(&k);
+	snprintf(folder, sizeof(folder), "sig/%s", type->name);
+	if (r == 0)
+		r = store_install(path_data(folder), d, &ops, &why);
+	/* Back to what was current: an engine that has the new loaded all the same lets go of it.
+	 */
+	if (r == -ESTALE)
+		engine_settle(type);
+	settings_free(&k.settings);
+	if (r < 0)
+		return refuse(link, why ? "activate" : "install",
+			why            ? why
+			: r == -ENOSPC ? "no room left to install it"
+				       : strerror(-r));
+	log_info("%s: %s %s, %llu %s", d->source, type->name, d->version,
+		(unsigned long long)d->count, type->unit);
+	return sd_varlink_reply(link, NULL);
 }
 
 static int deliver(sd_varlink *link, const struct call *c, const struct signature_type *type)
@@ -75,8 +126,6 @@ static int deliver(sd_varlink *link, const struct call *c, const struct signatur
 	const char *names[DELIVERY_FILES];
 	int fds[DELIVERY_FILES];
 	size_t n = sd_json_variant_elements(c->names);
-	_cleanup_free_ char *why = NULL;
-	char folder[32];
 
 	if (n > DELIVERY_FILES)
 		return refuse(link, "install", "too many files");
@@ -86,6 +135,7 @@ static int deliver(sd_varlink *link, const struct call *c, const struct signatur
 	}
 	struct delivery d = {.source = c->source,
 		.version = c->version,
+		.serial = c->serial,
 		.count = c->count,
 		.n = (unsigned)n,
 		.names = names,
@@ -93,13 +143,7 @@ static int deliver(sd_varlink *link, const struct call *c, const struct signatur
 	const char *wrong = delivery_check(type, &d);
 	if (wrong)
 		return refuse(link, "install", wrong);
-	snprintf(folder, sizeof(folder), "sig/%s", type->name);
-	int r = store_install(path_data(folder), &d, engine_reload, (void *)type, &why);
-	if (r < 0)
-		return refuse(link, why ? "activate" : "install", why ? why : strerror(-r));
-	log_info("%s: %s %s, %llu %s", c->source, type->name, c->version,
-		(unsigned long long)c->count, type->unit);
-	return sd_varlink_reply(link, NULL);
+	return store_deliver(link, &d, type);
 }
 
 static int on_install(sd_varlink *link, sd_json_variant *parameters,
@@ -117,6 +161,32 @@ static int on_install(sd_varlink *link, sd_json_variant *parameters,
 		    : sd_varlink_error_invalid_parameter_name(link, "type");
 }
 
+static int on_sweep(sd_varlink *link, sd_json_variant *parameters, sd_varlink_method_flags_t flags,
+	void *userdata)
+{
+	const struct signature_type *type;
+
+	(void)parameters;
+	(void)flags;
+	(void)userdata;
+	for (unsigned i = 0; (type = type_at(i)); i++) {
+		_cleanup_free_ char *why = NULL;
+		struct keeper k;
+		char folder[32];
+		snprintf(folder, sizeof(folder), "sig/%s", type->name);
+		if (access(path_data(folder), F_OK) < 0 || keeper_init(&k, type) < 0)
+			continue;
+		const struct store_ops ops = ops_of(&k);
+		int r = store_sweep(path_data(folder), &ops, &why);
+		settings_free(&k.settings);
+		if (r > 0)
+			log_info("%s: what sources that are gone had left is out", type->name);
+		if (r < 0)
+			return refuse(link, why ? "activate" : "install", why ? why : strerror(-r));
+	}
+	return sd_varlink_reply(link, NULL);
+}
+
 int install_role(void)
 {
 	_cleanup_(sd_event_unrefp) sd_event *event = NULL;
@@ -129,8 +199,8 @@ int install_role(void)
 	if (r >= 0)
 		r = control_listen(event, "install", NULL, &server);
 	if (r >= 0)
-		r = sd_varlink_server_bind_method(
-			server, "io.sekisho.UpdateInstall.Install", on_install);
+		r = sd_varlink_server_bind_method_many(server, "io.sekisho.UpdateInstall.Install",
+			on_install, "io.sekisho.UpdateInstall.Sweep", on_sweep);
 	if (r < 0)
 		return r;
 	sd_notify(0, "READY=1");

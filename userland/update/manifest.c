@@ -30,9 +30,14 @@ const char *manifest_version(sd_json_variant *m, const char *source)
 	return v && sd_json_variant_is_string(v) ? sd_json_variant_string(v) : "";
 }
 
-uint64_t manifest_count(sd_json_variant *m, const char *source)
+uint64_t manifest_number(sd_json_variant *m, const char *source, const char *key)
 {
-	sd_json_variant *v = sd_json_variant_by_key(sd_json_variant_by_key(m, source), "count");
+	sd_json_variant *v = sd_json_variant_by_key(sd_json_variant_by_key(m, source), key);
 
 	return v && sd_json_variant_is_unsigned(v) ? sd_json_variant_unsigned(v) : 0;
+}
+
+uint64_t manifest_count(sd_json_variant *m, const char *source)
+{
+	return manifest_number(m, source, "count");
 }

@@ -1,3 +1,4 @@
 # update: signatures and rules, kept fresh: fetch, verify, install.
 update_PROGS := updated
-update_PKGS := libcurl libcrypto zlib
+update_PKGS := libcurl libcrypto zlib libpcre2-8
+update_LIBS := -lresolv

@@ -14,11 +14,22 @@
 
 #define ID_CHARS (2 + HASH_CHARS) /* "v-" and the hash */
 
+/* The links, from the present to the oldest. */
+enum {
+	CURRENT,
+	PREVIOUS,
+	PREVIOUS_2,
+	LINKS,
+};
+
+static const char *const link_names[LINKS] = {"current", "previous", "previous-2"};
+
 struct store {
 	const char *dir;
+	const struct store_ops *ops;
 	int dir_fd;
-	char current[ID_CHARS + 1]; /* what the link names; "" when there is none */
-	char staged[ID_CHARS + 1];
+	char links[LINKS][ID_CHARS + 1]; /* what each names; "" when there is none */
+	char staged[ID_CHARS + 1];       /* "" when nothing is left to install */
 	sd_json_variant *manifest;
 };
 
@@ -72,23 +83,54 @@ static int link_set(const struct store *s, const char *name, const char *target)
 	return fsync(s->dir_fd) < 0 ? -errno : 0;
 }
 
-/* The manifest with this delivery in it, and the folder's name made from it. */
-static int manifest_next(struct store *s, const struct delivery *d)
+/* An object's elements are keys and values in turn. */
+static const char *source_at(sd_json_variant *manifest, size_t i)
+{
+	return sd_json_variant_string(sd_json_variant_by_index(manifest, i));
+}
+
+/* The manifest without the sources that are gone from the settings; true when there were any. */
+static bool manifest_reduce(struct store *s, int *ret_error)
+{
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *old = sd_json_variant_ref(s->manifest);
+	bool reduced = false;
+
+	*ret_error = 0;
+	for (size_t i = 0; i + 1 < sd_json_variant_elements(old) && *ret_error >= 0; i += 2) {
+		const char *source = source_at(old, i);
+		if (!s->ops->wants || s->ops->wants(s->ops->ctx, source))
+			continue;
+		char *names[] = {(char *)source, NULL};
+		*ret_error = sd_json_variant_filter(&s->manifest, names);
+		reduced = true;
+	}
+	return reduced;
+}
+
+static int manifest_add(struct store *s, const struct delivery *d)
 {
 	_cleanup_(sd_json_variant_unrefp) sd_json_variant *files = NULL, *entry = NULL;
-	_cleanup_free_ char *text = NULL;
 	int r = 0;
 
 	for (unsigned i = 0; i < d->n && r >= 0; i++)
 		r = sd_json_variant_append_arrayb(&files, SD_JSON_BUILD_STRING(d->names[i]));
 	if (r >= 0)
 		r = sd_json_buildo(&entry, SD_JSON_BUILD_PAIR_STRING("version", d->version),
+			SD_JSON_BUILD_PAIR_UNSIGNED("serial", d->serial),
 			SD_JSON_BUILD_PAIR_UNSIGNED("count", d->count),
 			SD_JSON_BUILD_PAIR_VARIANT("files", files));
-	if (r >= 0)
-		r = sd_json_variant_set_field(&s->manifest, d->source, entry);
-	if (r >= 0)
-		r = sd_json_variant_sort(&s->manifest);
+	return r < 0 ? r : sd_json_variant_set_field(&s->manifest, d->source, entry);
+}
+
+/* The folder's name is made from what it will hold. */
+static int staged_name(struct store *s)
+{
+	_cleanup_free_ char *text = NULL;
+
+	s->staged[0] = '\0';
+	if (sd_json_variant_elements(s->manifest) == 0)
+		return 0;
+	int r = sd_json_variant_sort(&s->manifest);
 	if (r >= 0)
 		r = sd_json_variant_format(s->manifest, 0, &text);
 	if (r < 0)
@@ -122,8 +164,8 @@ static int source_keep(
 
 	for (size_t i = 0; i < sd_json_variant_elements(files); i++) {
 		const char *file = sd_json_variant_string(sd_json_variant_by_index(files, i));
-		if (!file || snprintf(from, sizeof(from), "%s/%s__%s", s->current, source, file) >=
-				     (int)sizeof(from))
+		if (!file || snprintf(from, sizeof(from), "%s/%s__%s", s->links[CURRENT], source,
+				     file) >= (int)sizeof(from))
 			return -EBADMSG;
 		if (linkat(s->dir_fd, from, new_fd, name, 0) < 0)
 			return -errno;
@@ -155,15 +197,13 @@ static int folder_fill(const struct store *s, const struct delivery *d)
 		openat(s->dir_fd, ".new", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (new_fd < 0 || fchmod(new_fd, 0755) < 0)
 		return -errno;
-	/* An object's elements are keys and values in turn. */
 	for (size_t i = 0; i + 1 < sd_json_variant_elements(s->manifest) && r == 0; i += 2) {
-		const char *source =
-			sd_json_variant_string(sd_json_variant_by_index(s->manifest, i));
-		if (strcmp(source, d->source) != 0)
+		const char *source = source_at(s->manifest, i);
+		if (!d || strcmp(source, d->source) != 0)
 			r = source_keep(
 				s, new_fd, source, sd_json_variant_by_index(s->manifest, i + 1));
 	}
-	for (unsigned i = 0; i < d->n && r == 0; i++)
+	for (unsigned i = 0; d && i < d->n && r == 0; i++)
 		r = file_install(new_fd, d, i);
 	if (r == 0)
 		r = manifest_write(s);
@@ -184,56 +224,115 @@ static int folder_stage(const struct store *s, const struct delivery *d)
 	return r;
 }
 
-static int store_activate(const struct store *s, store_reload reload, void *ctx, char **ret_why)
+static void link_restore(const struct store *s, int i)
 {
-	int r = link_set(s, "current", s->staged);
+	if (s->links[i][0])
+		link_set(s, link_names[i], s->links[i]);
+	else
+		unlinkat(s->dir_fd, link_names[i], 0);
+}
 
+static bool is_linked(const struct store *s, const char *id)
+{
+	for (int i = 0; i < LINKS; i++)
+		if (strcmp(s->links[i], id) == 0)
+			return true;
+	return false;
+}
+
+static int store_activate(const struct store *s, char **ret_why)
+{
+	int r = 0;
+
+	if (s->staged[0])
+		r = link_set(s, "current", s->staged);
+	else if (unlinkat(s->dir_fd, "current", 0) < 0)
+		r = -errno;
 	if (r == 0)
-		r = reload(ctx, ret_why);
+		r = s->ops->reload(s->ops->ctx, s->staged, ret_why);
 	if (r == 0)
 		return 0;
-	if (s->current[0])
-		link_set(s, "current", s->current);
-	else
-		unlinkat(s->dir_fd, "current", 0);
-	folder_drop(s, s->staged);
+	link_restore(s, CURRENT);
+	if (s->staged[0] && !is_linked(s, s->staged))
+		folder_drop(s, s->staged);
 	return r;
 }
 
-static void store_sweep(const struct store *s)
+/* The folder before becomes previous, and so on; one that is current again is not kept twice. */
+static void links_move(struct store *s)
+{
+	char kept[LINKS][ID_CHARS + 1] = {0};
+	unsigned n = PREVIOUS;
+
+	memcpy(kept[CURRENT], s->staged, sizeof(kept[CURRENT]));
+	for (int i = 0; i < LINKS && n < LINKS; i++)
+		if (s->links[i][0] && strcmp(s->links[i], s->staged) != 0)
+			memcpy(kept[n++], s->links[i], sizeof(kept[0]));
+	memcpy(s->links, kept, sizeof(kept));
+	link_restore(s, PREVIOUS);
+	link_restore(s, PREVIOUS_2);
+}
+
+static void folders_sweep(const struct store *s)
 {
 	_cleanup_closedir_ DIR *d = opendir(s->dir);
 	const struct dirent *e;
 
 	while (d && (e = readdir(d)))
-		if (strncmp(e->d_name, "v-", 2) == 0 && strcmp(e->d_name, s->staged) != 0 &&
-			strcmp(e->d_name, s->current) != 0)
+		if (strncmp(e->d_name, "v-", 2) == 0 && !is_linked(s, e->d_name))
 			folder_drop(s, e->d_name);
 }
 
-int store_install(
-	const char *dir, const struct delivery *d, store_reload reload, void *ctx, char **ret_why)
+static int store_open(struct store *s)
 {
-	_cleanup_(store_fini) struct store s = {.dir = dir, .dir_fd = -1};
+	if (mkdir(s->dir, 0755) < 0 && errno != EEXIST)
+		return -errno;
+	s->dir_fd = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (s->dir_fd < 0)
+		return -errno;
+	for (int i = 0; i < LINKS; i++)
+		link_read(s, link_names[i], s->links[i]);
+	return manifest_load(s->dir, &s->manifest);
+}
 
-	if (mkdir(dir, 0755) < 0 && errno != EEXIST)
-		return -errno;
-	s.dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (s.dir_fd < 0)
-		return -errno;
-	link_read(&s, "current", s.current);
-	int r = manifest_load(dir, &s.manifest);
-	if (r == 0)
-		r = manifest_next(&s, d);
-	if (r < 0 || strcmp(s.staged, s.current) == 0)
+/* Makes what the manifest says current; d: what is new in it, or NULL. */
+static int store_change(struct store *s, const struct delivery *d, char **ret_why)
+{
+	int r = staged_name(s);
+
+	if (r < 0 || strcmp(s->staged, s->links[CURRENT]) == 0)
 		return r;
-	r = folder_stage(&s, d);
+	if (s->staged[0])
+		r = folder_stage(s, d);
 	if (r == 0)
-		r = store_activate(&s, reload, ctx, ret_why);
+		r = store_activate(s, ret_why);
 	if (r < 0)
 		return r;
-	if (s.current[0])
-		link_set(&s, "previous", s.current);
-	store_sweep(&s);
+	links_move(s);
+	folders_sweep(s);
 	return 0;
+}
+
+int store_install(
+	const char *dir, const struct delivery *d, const struct store_ops *ops, char **ret_why)
+{
+	_cleanup_(store_fini) struct store s = {.dir = dir, .ops = ops, .dir_fd = -1};
+	int r = store_open(&s);
+
+	if (r == 0)
+		manifest_reduce(&s, &r);
+	if (r >= 0)
+		r = manifest_add(&s, d);
+	return r < 0 ? r : store_change(&s, d, ret_why);
+}
+
+int store_sweep(const char *dir, const struct store_ops *ops, char **ret_why)
+{
+	_cleanup_(store_fini) struct store s = {.dir = dir, .ops = ops, .dir_fd = -1};
+	int r = store_open(&s);
+
+	if (r < 0 || !manifest_reduce(&s, &r) || r < 0)
+		return r;
+	r = store_change(&s, NULL, ret_why);
+	return r < 0 ? r : 1;
 }

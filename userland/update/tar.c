@@ -10,9 +10,9 @@
 #define MAGIC 257, 5
 #define PREFIX 345, 155
 
-void tar_init(struct tar *t, const struct tar_ops *ops, void *ctx)
+void tar_init(struct tar *t, const struct tar_ops *ops, void *ctx, uint64_t bytes_max)
 {
-	*t = (struct tar){.ops = ops, .ctx = ctx};
+	*t = (struct tar){.ops = ops, .ctx = ctx, .bytes_left = bytes_max};
 }
 
 static enum tar_result bad(struct tar *t, const char *why)
@@ -113,9 +113,9 @@ static enum tar_result header_read(struct tar *t)
 		return bad(t, "a header with a wrong checksum");
 	if (++t->entries > TAR_ENTRIES)
 		return bad(t, "more than 4096 entries");
-	if (!field_number(t, SIZE, &t->body_left) || t->body_left > TAR_BYTES - t->bytes)
-		return bad(t, "more than 256 MiB unpacked");
-	t->bytes += t->body_left;
+	if (!field_number(t, SIZE, &t->body_left) || t->body_left > t->bytes_left)
+		return bad(t, "more unpacked than the limit");
+	t->bytes_left -= t->body_left;
 	t->padding_left = (size_t)(-t->body_left & (TAR_BLOCK - 1));
 	t->wanted = false;
 	switch (t->header[TYPE]) {

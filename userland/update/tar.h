@@ -5,9 +5,9 @@
  * The bytes are hostile. Extended headers (pax, GNU long names) are skipped with their content, so
  * a file keeps its short name; folders are passed over.
  *
- * Limits: TAR_ENTRIES and TAR_BYTES; an archive beyond them is TAR_BAD with the limit named in
- * `why`. Refuses: links, devices, absolute names, names with "..", a wrong checksum, an end in the
- * middle.
+ * Limits: TAR_ENTRIES, and the caller's for the bytes of all bodies, wanted or not; an archive
+ * beyond them is TAR_BAD with the limit named in `why`. Refuses: links, devices, absolute names,
+ * names with "..", a wrong checksum, an end in the middle.
  */
 #pragma once
 
@@ -16,7 +16,6 @@
 #define TAR_BLOCK 512
 #define TAR_NAME_CHARS 255
 #define TAR_ENTRIES 4096
-#define TAR_BYTES (256ull << 20) /* of all bodies, wanted or not */
 
 enum tar_result {
 	TAR_MORE, /* feed the next bytes */
@@ -44,9 +43,14 @@ struct tar {
 	bool zero;   /* the last block was all zeroes */
 	bool ended;
 	unsigned entries;
-	uint64_t bytes;
+	uint64_t bytes_left; /* of the limit */
 	char name[TAR_NAME_CHARS + 2];
 };
 
-void tar_init(struct tar *t, const struct tar_ops *ops, void *ctx);
+void tar_init(struct tar *t, const struct tar_ops *ops, void *ctx, uint64_t bytes_max);
 enum tar_result tar_feed(struct tar *t, struct span s);
+/* Between two entries: some writers leave the end marker out. */
+static inline bool tar_is_between(const struct tar *t)
+{
+	return t->entries > 0 && t->body_left == 0 && t->padding_left == 0 && t->header_bytes == 0;
+}

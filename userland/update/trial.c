@@ -88,6 +88,14 @@ static int say(char **ret_why, int error, const char *format, ...)
 	return error;
 }
 
+/* scand's words for a folder that loads and holds nothing. */
+static bool is_empty(struct span line)
+{
+	static const struct span words = SPAN_LIT(": no signatures");
+
+	return line.n > words.n && span_eq(span_skip(line, line.n - words.n), words);
+}
+
 static int judge(const struct signature_type *type, int status, int out_fd, uint64_t *ret_count,
 	char **ret_why)
 {
@@ -96,24 +104,29 @@ static int judge(const struct signature_type *type, int status, int out_fd, uint
 	ssize_t n = pread(out_fd, tail, sizeof(tail), size > TAIL_BYTES ? size - TAIL_BYTES : 0);
 	struct span output = span_of(tail, n > 0 ? (size_t)n : 0), line = last_line(output);
 
+	if (WIFSIGNALED(status) && (WTERMSIG(status) == SIGKILL || WTERMSIG(status) == SIGALRM ||
+					   WTERMSIG(status) == SIGXCPU))
+		return say(ret_why, -EBADMSG, "%s was ended on it: too little memory, or time",
+			type->engine);
 	if (WIFSIGNALED(status))
 		return say(ret_why, -EBADMSG, "%s died of signal %d on it", type->engine,
 			WTERMSIG(status));
-	if (!trial_count(type, output, ret_count) || WEXITSTATUS(status) == 127)
-		return say(ret_why, -EBADMSG, "%s refuses it: %.*s", type->engine, (int)line.n,
-			(const char *)line.p);
-	if (*ret_count == 0)
-		return say(ret_why, -EBADMSG, "%s loads nothing of it: %.*s", type->engine,
+	bool loads = trial_count(type, output, ret_count) && WEXITSTATUS(status) != 127;
+	if ((loads && *ret_count == 0) || is_empty(line))
+		return say(ret_why, -ENODATA, "%s loads nothing of it: %.*s", type->engine,
 			(int)line.n, (const char *)line.p);
-	return 0;
+	return loads ? 0
+		     : say(ret_why, -EBADMSG, "%s refuses it: %.*s", type->engine, (int)line.n,
+			       (const char *)line.p);
 }
 
 int trial_run(const struct signature_type *type, const char *dir, const char *out,
-	uint64_t *ret_count, char **ret_why)
+	struct trial_result *ret, char **ret_why)
 {
 	char program[PATH_MAX], files[PATH_MAX];
 	_cleanup_close_ int out_fd =
 		open(out, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_APPEND, 0600);
+	struct rusage usage = {0};
 	int status;
 
 	int r = out_fd < 0 ? -errno : engine_path(type->engine, program, sizeof(program));
@@ -130,8 +143,9 @@ int trial_run(const struct signature_type *type, const char *dir, const char *ou
 		return -errno;
 	if (pid == 0)
 		child(argv, out_fd);
-	while (waitpid(pid, &status, 0) < 0)
+	while (wait4(pid, &status, 0, &usage) < 0)
 		if (errno != EINTR)
 			return -errno;
-	return judge(type, status, out_fd, ret_count, ret_why);
+	ret->peak_kb = (uint64_t)usage.ru_maxrss;
+	return judge(type, status, out_fd, &ret->count, ret_why);
 }

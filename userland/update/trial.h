@@ -17,9 +17,14 @@
 
 #define TRIAL_TIME_S 300
 
-/* dir holds the files, out is a file for the engine's output. 0, or an error with *ret_why (heap).
- */
+struct trial_result {
+	uint64_t count;
+	uint64_t peak_kb; /* most memory that the engine had */
+};
+
+/* dir holds the files, out is a file for the engine's output. 0, or an error with *ret_why (heap):
+ * -ENODATA when nothing is wrong but that there is nothing in it. */
 int trial_run(const struct signature_type *type, const char *dir, const char *out,
-	uint64_t *ret_count, char **ret_why);
+	struct trial_result *ret, char **ret_why);
 /* The number on the last line of an engine's output; false when it is not there. */
 bool trial_count(const struct signature_type *type, struct span output, uint64_t *ret);

@@ -20,6 +20,22 @@ static const struct signature_type types[] = {
 		.unit = "signatures",
 		.extensions = {".cvd", ".cld", ".ndb", ".hdb", ".hsb", ".ldb"},
 	},
+	{
+		.name = "addresses",
+		.engine = "inspectd",
+		.unit = "addresses",
+		.list = LIST_ADDRESSES,
+		.list_name = "addresses.txt",
+		.extensions = {".txt"},
+	},
+	{
+		.name = "domains",
+		.engine = "inspectd",
+		.unit = "domains",
+		.list = LIST_DOMAINS,
+		.list_name = "domains.txt",
+		.extensions = {".txt"},
+	},
 };
 
 const struct signature_type *type_find(const char *name)
@@ -28,6 +44,11 @@ const struct signature_type *type_find(const char *name)
 		if (name && strcmp(types[i].name, name) == 0)
 			return &types[i];
 	return NULL;
+}
+
+const struct signature_type *type_at(unsigned i)
+{
+	return i < sizeof(types) / sizeof(*types) ? &types[i] : NULL;
 }
 
 static bool name_ok(const char *name, size_t max)
@@ -39,9 +60,14 @@ static bool name_ok(const char *name, size_t max)
 	       name[strspn(name, letters)] == '\0';
 }
 
+bool file_name_ok(const char *name)
+{
+	return name_ok(name, FILE_NAME_CHARS);
+}
+
 bool type_accepts(const struct signature_type *type, const char *file_name)
 {
-	if (!name_ok(file_name, FILE_NAME_CHARS))
+	if (!file_name_ok(file_name))
 		return false;
 	const char *dot = strrchr(file_name, '.');
 	for (const char *const *e = type->extensions; dot && *e; e++)

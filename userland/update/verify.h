@@ -2,18 +2,23 @@
  * verify: the role that looks into a download. It has no network and owns nothing.
  *
  *	interface io.sekisho.UpdateVerify
- *	method Verify(source: string, type: string, file_name: string)
- *		-> (version: string, count: int, changed: bool)
- *	error Refused (step: string, why: string)		step: verify, install, activate
+ *	method Verify(source: string, files: []string, confirmed: ?bool, imported: ?bool)
+ *		-> (version: string, count: int, changed: bool, serial: int, released: int,
+ *		    peak_kb: int, disabled: int, enabled: int, modified: int)
+ *	method Sweep() -> ()
+ *	error Refused (step: string, why: string, steps: bool, unconfirmed: bool)
+ *		step: verify, install, activate
+ *	error NoSuchSource (source: string)
  *
- * The download is the call's descriptor. It is copied first, so that it cannot change between check
- * and use; unpacked with limits; loaded by the engine (trial.h); compared with what is installed;
- *and the files that passed go by descriptor to install. Content that is installed already is not
- *tried again.
+ * The download is the call's descriptors, in the order of files: "main" with what vouches for it,
+ *or "cdiff-<version>"s. What is looked for in it is in parcel.h. How it is checked is decided by
+ *the settings, which this role reads itself. What passed goes by descriptor to install. Content
+ *that is installed already is not tried again. `steps` says that the whole file may do better,
+ *`unconfirmed` that Confirm would let it pass. Sweep has install drop what sources that are gone
+ *from the settings have left.
  *
- * Limits: DELIVERY_BYTES for the download, tar.h for what is in it.
- * Refuses: less than half of what the same source delivered before: that is an accident or an
- *attack.
+ * One call at a time: of two updates at once, the second engine starts when the first has ended, so
+ * that they never need memory for both.
  */
 #pragma once
 

@@ -44,7 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct tar t;
 
 	expected = 0;
-	tar_init(&t, &ops, NULL);
+	tar_init(&t, &ops, NULL, 256 << 20);
 	enum tar_result r = tar_feed(&t, span_take(s, size / 3));
 	if (r == TAR_MORE)
 		r = tar_feed(&t, span_skip(s, size / 3));

@@ -2,7 +2,7 @@
 #include "unit.h"
 
 #include <arpa/inet.h>
-#include <poll.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "update/download.h"
+#include "update/redirect.h"
 
 static char path[] = "/tmp/test-download-XXXXXX";
 static unsigned port;
@@ -48,7 +49,30 @@ static void answer(int fd)
 	else if (strncmp(rq, "GET /404", 8) == 0)
 		say(fd, "HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\ngone");
 	else if (strncmp(rq, "GET /503", 8) == 0)
-		say(fd, "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n");
+		say(fd, "HTTP/1.1 503 Busy\r\nRetry-After: 99999999\r\nContent-Length: 0\r\n\r\n");
+	else if (strncmp(rq, "GET /403", 8) == 0)
+		say(fd, "HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n");
+	else if (strncmp(rq, "GET /429", 8) == 0)
+		say(fd, "HTTP/1.1 429 Slow\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n");
+	else if (strncmp(rq, "GET /broken", 11) == 0)
+		say(fd, strstr(rq, "If-Range: \"7\"\r\n")
+				? "HTTP/1.1 206 Partial\r\nETag: \"7\"\r\nContent-Range: bytes "
+				  "4-9/10\r\nContent-Length: 6\r\n\r\n456789"
+				: "HTTP/1.1 200 OK\r\nETag: \"7\"\r\nContent-Length: "
+				  "10\r\n\r\n0123");
+	else if (strncmp(rq, "GET /weak", 9) == 0)
+		say(fd, "HTTP/1.1 200 OK\r\nETag: W/\"7\"\r\nContent-Length: 10\r\n\r\n0123");
+	else if (strncmp(rq, "GET /range", 10) == 0)
+		say(fd, strstr(rq, "Range: bytes=0-3\r\n")
+				? "HTTP/1.1 206 Partial\r\nContent-Range: bytes "
+				  "0-3/10\r\nContent-Length: 4\r\n\r\n0123"
+				: "HTTP/1.1 400 What\r\nContent-Length: 0\r\n\r\n");
+	else if (strncmp(rq, "GET /moved", 10) == 0)
+		say(fd, "HTTP/1.1 301 Moved\r\nConnection: close\r\nLocation: "
+			"/ok\r\nContent-Length: 5\r\n\r\nthere");
+	else if (strncmp(rq, "GET /elsewhere", 14) == 0)
+		say(fd, "HTTP/1.1 302 Found\r\nConnection: close\r\nLocation: "
+			"http://127.0.0.2/ok\r\nContent-Length: 0\r\n\r\n");
 	else if (strncmp(rq, "GET /empty", 10) == 0)
 		say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
 	else if (strncmp(rq, "GET /short", 10) == 0)
@@ -94,48 +118,85 @@ static void serve(int listen_fd)
 	}
 }
 
+static const struct download_way way;
+
+static void get(const char *name, const char *etag, const char *validator, unsigned head_bytes,
+	struct download_result *ret)
+{
+	char url[64];
+	const struct download_request rq = {.url = url,
+		.path = path,
+		.etag = etag,
+		.modified = "",
+		.validator = validator,
+		.head_bytes = head_bytes,
+		.limits = &limits,
+		.way = &way};
+
+	snprintf(url, sizeof(url), "http://127.0.0.1:%u/%s", port, name);
+	download_perform(&rq, ret);
+	download_clean(ret);
+}
+
+static void file_is(const char *want)
+{
+	char text[64];
+	int fd = open(path, O_RDONLY);
+	ssize_t n = read(fd, text, sizeof(text) - 1);
+
+	close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	assert_string_equal(text, want);
+}
+
+static void file_set(const char *text)
+{
+	int fd = open(path, O_WRONLY | O_TRUNC);
+
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+}
+
 static void test_answers(void **state)
 {
 	static const struct {
 		const char *name, *etag;
 		enum download_outcome want;
 		const char *why; /* the beginning */
+		unsigned retry_after_s;
 	} rows[] = {
-		{"ok", "", DOWNLOAD_OK, ""},
-		{"ok", "\"1\"", DOWNLOAD_UNCHANGED, ""},
-		{"404", "", DOWNLOAD_FAILED, "the server answers 404"},
-		{"503", "", DOWNLOAD_FAILED, "the server answers 503"},
-		{"empty", "", DOWNLOAD_FAILED, "the file is empty"},
-		{"short", "", DOWNLOAD_FAILED, "end of response with 95 bytes missing"},
-		{"large", "", DOWNLOAD_FAILED, "Maximum file size exceeded"},
-		{"endless", "", DOWNLOAD_FAILED, "Exceeded the maximum allowed file size"},
-		{"slow", "", DOWNLOAD_FAILED, "Operation too slow"},
-		{"headers", "", DOWNLOAD_FAILED, ""},
-		{"loop", "", DOWNLOAD_FAILED, "Maximum (5) redirects followed"},
-		{"file", "", DOWNLOAD_FAILED, "Protocol \"file\""},
-		{"tag", "", DOWNLOAD_OK, ""},
-		{"garbage", "", DOWNLOAD_FAILED, ""},
+		{"ok", "", DOWNLOAD_OK, "", 0},
+		{"ok", "\"1\"", DOWNLOAD_UNCHANGED, "", 0},
+		{"404", "", DOWNLOAD_FAILED, "the server answers 404", 0},
+		{"403", "", DOWNLOAD_FAILED, "the server answers 403: we may not have it",
+			DOWNLOAD_COOL_S},
+		{"429", "", DOWNLOAD_FAILED, "the server answers 429: too many requests", 7},
+		{"503", "", DOWNLOAD_FAILED, "the server answers 503", DOWNLOAD_RETRY_MAX_S},
+		{"empty", "", DOWNLOAD_FAILED, "the file is empty", 0},
+		{"short", "", DOWNLOAD_FAILED, "end of response with 95 bytes missing", 0},
+		{"large", "", DOWNLOAD_FAILED, "Maximum file size exceeded", 0},
+		{"endless", "", DOWNLOAD_FAILED, "Exceeded the maximum allowed file size (4096)",
+			0},
+		{"slow", "", DOWNLOAD_FAILED, "Operation too slow", 0},
+		{"headers", "", DOWNLOAD_FAILED, "", 0},
+		{"loop", "", DOWNLOAD_FAILED, "more than 5 redirections", 0},
+		{"moved", "", DOWNLOAD_OK, "", 0},
+		{"file", "", DOWNLOAD_FAILED,
+			"the server redirects to another scheme than http and https", 0},
+		{"elsewhere", "", DOWNLOAD_FAILED,
+			"the server redirects to another host, without https", 0},
+		{"tag", "", DOWNLOAD_OK, "", 0},
+		{"garbage", "", DOWNLOAD_FAILED, "", 0},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		char url[64];
 		struct download_result r;
-		pid_t pid;
-		int fd, status;
-		snprintf(url, sizeof(url), "http://127.0.0.1:%u/%s", port, rows[i].name);
-		const struct download_request rq = {.url = url,
-			.path = path,
-			.etag = rows[i].etag,
-			.modified = "",
-			.limits = &limits};
-		assert_int_equal(download_start(&rq, &pid, &fd), 0);
-		assert_int_equal(waitpid(pid, &status, 0), pid);
-		download_finish(fd, &r);
-		close(fd);
-		if (r.outcome != rows[i].want ||
+		get(rows[i].name, rows[i].etag, "", 0, &r);
+		if (r.outcome != rows[i].want || r.retry_after_s != rows[i].retry_after_s ||
 			strncmp(r.why, rows[i].why, strlen(rows[i].why)) != 0)
-			fail_msg("%s: %d %s", rows[i].name, (int)r.outcome, r.why);
+			fail_msg("%s: %d %s %u", rows[i].name, (int)r.outcome, r.why,
+				r.retry_after_s);
 		if (r.outcome == DOWNLOAD_FAILED)
 			assert_true(r.why[0]);
 		if (strcmp(rows[i].name, "ok") == 0)
@@ -145,25 +206,115 @@ static void test_answers(void **state)
 	}
 }
 
-/* A child that ends without a word is a failure, not a hang. */
-static void test_killed(void **state)
+/* A transfer that broke off goes on where it stopped, if it is still the same file. */
+static void test_resume(void **state)
 {
-	char url[64];
 	struct download_result r;
-	const struct download_request rq = {
-		.url = url, .path = path, .etag = "", .modified = "", .limits = &limits};
-	pid_t pid;
-	int fd;
 
 	(void)state;
-	snprintf(url, sizeof(url), "http://127.0.0.1:%u/slow", port);
-	assert_int_equal(download_start(&rq, &pid, &fd), 0);
-	kill(pid, SIGKILL);
-	assert_int_equal(waitpid(pid, NULL, 0), pid);
-	download_finish(fd, &r);
-	close(fd);
+	get("broken", "", "", 0, &r);
 	assert_int_equal(r.outcome, DOWNLOAD_FAILED);
-	assert_string_equal(r.why, "the download was ended");
+	assert_true(r.resumable);
+	assert_string_equal(r.validator, "\"7\"");
+	file_is("0123");
+	get("broken", "", "\"7\"", 0, &r);
+	assert_int_equal(r.outcome, DOWNLOAD_OK);
+	assert_int_equal(r.bytes, 10);
+	assert_int_equal(r.received, 6);
+	file_is("0123456789");
+	/* Another file by now: from the start. */
+	file_set("0123");
+	get("ok", "", "\"7\"", 0, &r);
+	assert_int_equal(r.outcome, DOWNLOAD_OK);
+	assert_int_equal(r.bytes, 5);
+	file_is("hello");
+	/* A server that sends another part than it was asked for. */
+	file_set("01");
+	get("broken", "", "\"7\"", 0, &r);
+	assert_int_equal(r.outcome, DOWNLOAD_FAILED);
+	assert_string_equal(r.why, "the server sends another part than the one asked for");
+	/* Not worth continuing: what is over the limit, a weak tag, an answer that is an error. */
+	get("endless", "", "", 0, &r);
+	assert_false(r.resumable);
+	get("weak", "", "", 0, &r);
+	assert_int_equal(r.outcome, DOWNLOAD_FAILED);
+	assert_false(r.resumable);
+	get("404", "", "", 0, &r);
+	assert_false(r.resumable);
+}
+
+static void test_head(void **state)
+{
+	struct download_result r;
+
+	(void)state;
+	get("range", "", "", 4, &r);
+	assert_int_equal(r.outcome, DOWNLOAD_OK);
+	file_is("0123");
+	/* A server that knows no ranges. */
+	get("ok", "", "", 4, &r);
+	assert_int_equal(r.outcome, DOWNLOAD_OK);
+	assert_int_equal(r.bytes, 4);
+	file_is("hell");
+	get("endless", "", "", 4, &r);
+	assert_int_equal(r.outcome, DOWNLOAD_OK);
+	file_is("more");
+}
+
+static void test_nobody(void **state)
+{
+	static const struct {
+		const char *url, *why, *other; /* beginnings */
+	} rows[] = {
+		{"http://127.0.0.1:1/", "Failed to connect to 127.0.0.1 port 1", "?"},
+		{"http://no-such-host.invalid/", "Could not resolve host: no-such-host.invalid",
+			"Resolving timed out"},
+		{"gopher://127.0.0.1/", "Protocol \"gopher\"", "?"},
+		{"http://", "", "?"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct download_result r;
+		const struct download_request rq = {.url = rows[i].url,
+			.path = path,
+			.etag = "",
+			.modified = "",
+			.validator = "",
+			.limits = &limits,
+			.way = &way};
+		download_perform(&rq, &r);
+		if (r.outcome != DOWNLOAD_FAILED || !r.why[0] ||
+			(strncmp(r.why, rows[i].why, strlen(rows[i].why)) != 0 &&
+				strncmp(r.why, rows[i].other, strlen(rows[i].other)) != 0))
+			fail_msg("%s: %s", rows[i].url, r.why);
+	}
+}
+
+static void test_redirect(void **state)
+{
+	static const struct {
+		const char *from, *to;
+		bool allowed, same;
+	} rows[] = {
+		{"http://a/x", "http://a/y", true, true},
+		{"http://a/x", "http://A:80/y", true, true},
+		{"http://a/x", "http://a:8080/y", true, false},
+		{"http://a/x", "https://a/x", true, false},
+		{"http://a/x", "https://b/x", true, false},
+		{"https://a/x", "https://b/x", true, false},
+		{"http://a/x", "http://b/x", false, false},
+		{"https://a/x", "http://a/x", false, false},
+		{"https://a/x", "ftp://a/x", false, false},
+		{"https://a/x", "file:///etc/shadow", false, false},
+		{"https://a/x", "nonsense://", false, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if ((redirect_refuse(rows[i].from, rows[i].to) == NULL) != rows[i].allowed ||
+			redirect_is_same_host(rows[i].from, rows[i].to) != rows[i].same)
+			fail_msg("%s %s", rows[i].from, rows[i].to);
 }
 
 static int setup(void **state)
@@ -198,7 +349,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_answers),
-		cmocka_unit_test(test_killed),
+		cmocka_unit_test(test_resume),
+		cmocka_unit_test(test_head),
+		cmocka_unit_test(test_nobody),
+		cmocka_unit_test(test_redirect),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -34,14 +34,25 @@ static const char *target(const char *link)
 	return out;
 }
 
-static int reload(void *ctx, char **ret_why)
+static int reload(void *ctx, const char *id, char **ret_why)
 {
 	(void)ctx;
 	strcpy(engine.seen, target("current"));
+	assert_string_equal(engine.seen, id);
 	if (engine.answer < 0)
 		*ret_why = strdup("not to my taste");
 	return engine.answer;
 }
+
+static const char *gone; /* a source that the settings no longer name */
+
+static bool wants(void *ctx, const char *source)
+{
+	(void)ctx;
+	return !gone || strcmp(gone, source) != 0;
+}
+
+static const struct store_ops ops = {.reload = reload, .wants = wants};
 
 static int install(const char *source, const char *version, const char *name, const char *body)
 {
@@ -56,7 +67,7 @@ static int install(const char *source, const char *version, const char *name, co
 
 	assert_int_equal(write(fd, body, strlen(body)), strlen(body));
 	assert_null(delivery_check(type_find("rules"), &d));
-	int r = store_install(folder, &d, reload, NULL, &why);
+	int r = store_install(folder, &d, &ops, &why);
 	close(fd);
 	free(why);
 	return r;
@@ -116,7 +127,8 @@ static void test_life(void **state)
 	assert_string_equal(content("et__c.rules"), "three");
 	assert_string_equal(content("own__b.rules"), "two");
 	assert_string_equal(target("previous"), second);
-	assert_int_equal(versions(), 2);
+	assert_string_equal(target("previous-2"), first);
+	assert_int_equal(versions(), 3);
 
 	_cleanup_(sd_json_variant_unrefp) sd_json_variant *m = NULL;
 	assert_int_equal(manifest_load(folder, &m), 0);
@@ -144,7 +156,7 @@ static void test_refusal(void **state)
 	assert_string_equal(target("current"), before);
 	assert_string_equal(target("previous"), previous);
 	assert_string_equal(content("et__c.rules"), "three");
-	assert_int_equal(versions(), 2);
+	assert_int_equal(versions(), 3);
 	engine.answer = 0;
 	assert_int_equal(install("et", V1, "d.rules", "four"), 0);
 	assert_string_equal(content("et__d.rules"), "four");
@@ -164,7 +176,65 @@ static void test_leftover(void **state)
 	assert_int_equal(symlink("nowhere", path), 0);
 	assert_int_equal(install("et", V2, "e.rules", "five"), 0);
 	assert_null(content("junk"));
-	assert_int_equal(versions(), 2);
+	assert_int_equal(versions(), 3);
+}
+
+/* What was current before, once more: it is not kept twice, and the one before it stays. */
+static void test_return(void **state)
+{
+	char before[64], older[64];
+
+	(void)state;
+	strcpy(older, target("previous"));
+	strcpy(before, target("current"));
+	assert_int_equal(install("et", V1, "d.rules", "four"), 0);
+	assert_string_equal(target("current"), older);
+	assert_string_equal(target("previous"), before);
+	assert_int_equal(versions(), 3);
+	assert_string_equal(content("et__d.rules"), "four");
+}
+
+static int sweep(void)
+{
+	_cleanup_free_ char *why = NULL;
+
+	return store_sweep(folder, &ops, &why);
+}
+
+static void test_sweep(void **state)
+{
+	char before[64];
+
+	(void)state;
+	engine.seen[0] = '\0';
+	assert_int_equal(sweep(), 0);
+	assert_string_equal(engine.seen, "");
+	strcpy(before, target("current"));
+	gone = "own";
+	engine.answer = -EBADMSG;
+	assert_int_equal(sweep(), -EBADMSG);
+	assert_string_equal(target("current"), before);
+	assert_string_equal(content("own__b.rules"), "two");
+	engine.answer = 0;
+	assert_int_equal(sweep(), 1);
+	assert_null(content("own__b.rules"));
+	assert_string_equal(content("et__d.rules"), "four");
+	/* The last one: the engine has what the image came with. */
+	strcpy(before, target("current"));
+	gone = "et";
+	assert_int_equal(sweep(), 1);
+	assert_string_equal(target("current"), "");
+	assert_string_equal(target("previous"), before);
+	assert_string_equal(engine.seen, "");
+	gone = NULL;
+	assert_int_equal(install("et", V2, "f.rules", "six"), 0);
+	assert_string_equal(target("previous"), before);
+	assert_string_equal(content("et__f.rules"), "six");
+	/* A delivery takes the files of others out as it goes in. */
+	gone = "et";
+	assert_int_equal(install("own", V2, "b.rules", "two"), 0);
+	assert_null(content("et__f.rules"));
+	gone = NULL;
 }
 
 static void test_check(void **state)
@@ -178,14 +248,14 @@ static void test_check(void **state)
 		struct delivery d;
 		bool want;
 	} rows[] = {
-		{{"et", V1, 1, 1, &good, &fd}, true},
-		{{"../et", V1, 1, 1, &good, &fd}, false},
-		{{"et", "v1", 1, 1, &good, &fd}, false},
-		{{"et", V1, 1, 1, &bad, &fd}, false},
-		{{"et", V1, 1, 1, &other, &fd}, false},
-		{{"et", V1, 1, 0, &good, &fd}, false},
-		{{"et", V1, 1, 1, &good, &none}, false},
-		{{"et", V1, 1, 1, &good, &pipe_fds[0]}, false},
+		{{"et", V1, 0, 1, 1, &good, &fd}, true},
+		{{"../et", V1, 0, 1, 1, &good, &fd}, false},
+		{{"et", "v1", 0, 1, 1, &good, &fd}, false},
+		{{"et", V1, 0, 1, 1, &bad, &fd}, false},
+		{{"et", V1, 0, 1, 1, &other, &fd}, false},
+		{{"et", V1, 0, 1, 0, &good, &fd}, false},
+		{{"et", V1, 0, 1, 1, &good, &none}, false},
+		{{"et", V1, 0, 1, 1, &good, &pipe_fds[0]}, false},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		if ((delivery_check(type_find("rules"), &rows[i].d) == NULL) != rows[i].want)
@@ -214,6 +284,8 @@ int main(void)
 		cmocka_unit_test(test_life),
 		cmocka_unit_test(test_refusal),
 		cmocka_unit_test(test_leftover),
+		cmocka_unit_test(test_return),
+		cmocka_unit_test(test_sweep),
 		cmocka_unit_test(test_check),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -23,6 +23,8 @@ static void test_names(void **state)
 		{"clamav", "x.rules", false},
 		{"clamav", "x.cbc", false},
 		{"clamav", "cvd", false},
+		{"addresses", "addresses.txt", true},
+		{"domains", "domains.rules", false},
 	};
 	char longest[300];
 

@@ -14,12 +14,13 @@ static int run(const uint8_t *p, size_t n, struct delivery_names *names, const c
 {
 	char folder[] = "/tmp/test-unpack-XXXXXX";
 	int fd = memfd_create("download", MFD_CLOEXEC);
+	const struct unpack_form form = {.type = type_find("rules"), .bytes = UNPACK_BYTES};
 
 	assert_int_equal(write(fd, p, n), n);
 	assert_non_null(mkdtemp(folder));
 	int dir_fd = open(folder, O_RDONLY | O_DIRECTORY);
 	*why = NULL;
-	int r = unpack(fd, type_find("rules"), dir_fd, names, why);
+	int r = unpack(fd, &form, dir_fd, names, why);
 	close(dir_fd);
 	close(fd);
 	folder_remove(folder);
