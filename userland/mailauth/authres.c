@@ -2,8 +2,6 @@
 
 #include <stdio.h>
 
-#define COMMENTS_MAX 16
-
 struct out {
 	char *p;
 	size_t n;
@@ -65,6 +63,21 @@ static void put_spf(struct out *o, const struct spf_judgement *spf)
 	put_line(o, line);
 }
 
+/* The first 8 characters of b= tell signatures of one domain apart (RFC 6008, section 4). They were
+ * read as base64: nothing in them ends a quoted string. */
+static void add_b(char *line, size_t size, struct span b)
+{
+	char text[9];
+	size_t n = 0, length = strlen(line);
+
+	for (size_t i = 0; i < b.n && n < sizeof(text) - 1; i++)
+		if (!memchr(" \t\r\n", b.p[i], 4))
+			text[n++] = (char)b.p[i];
+	text[n] = 0;
+	if (n)
+		snprintf(line + length, size - length, " header.b=\"%s\"", text);
+}
+
 static void put_dkim(struct out *o, const struct dkim_judgement *j)
 {
 	char line[1024];
@@ -74,14 +87,16 @@ static void put_dkim(struct out *o, const struct dkim_judgement *j)
 			dkim_result_name(j->result), j->reason);
 	else
 		snprintf(line, sizeof(line), ";\r\n\tdkim=%s", dkim_result_name(j->result));
-	add_property(line, sizeof(line), "header.d", j->domain);
-	add_property(line, sizeof(line), "header.s", j->selector);
+	add_property(line, sizeof(line), "header.d", j->signature.domain);
+	add_property(line, sizeof(line), "header.s", j->signature.selector);
+	if (j->candidate >= 0)
+		add_b(line, sizeof(line), j->signature.b);
 	put_line(o, line);
 }
 
 static void put_dmarc(struct out *o, const struct dmarc_judgement *j)
 {
-	char line[512];
+	char line[1024];
 
 	snprintf(line, sizeof(line), ";\r\n\tdmarc=%s", dmarc_result_name(j->result));
 	if (j->policy != DMARC_POLICY_ABSENT)
@@ -90,115 +105,46 @@ static void put_dmarc(struct out *o, const struct dmarc_judgement *j)
 	if (j->reason)
 		snprintf(line + strlen(line), sizeof(line) - strlen(line), " reason=\"%.100s\"",
 			j->reason);
+	else if (*j->voucher) /* letters, digits, dots and hyphens */
+		snprintf(line + strlen(line), sizeof(line) - strlen(line),
+			" reason=\"passed at the trusted ARC sealer %s\"", j->voucher);
 	add_property(line, sizeof(line), "header.from", j->domain);
+	if (*j->voucher)
+		add_property(line, sizeof(line), "policy.dmarc", "none");
 	put_line(o, line);
 }
 
-void authres_write(const char *id, const struct spf_judgement *spf,
-	const struct dkim_judgement *dkim, unsigned dkim_count, const struct dmarc_judgement *dmarc,
-	char ret[AUTHRES_BYTES])
+/* What DNS left open is no result that is registered for ARC: fail, with the reason (RFC 8617,
+ * section 10.2). */
+static void put_arc(struct out *o, const struct arc_judgement *j)
+{
+	char line[512];
+
+	snprintf(line, sizeof(line), ";\r\n\tarc=%s",
+		arc_result_name(j->result == ARC_TEMPERROR ? ARC_FAIL : j->result));
+	if (j->count)
+		snprintf(line + strlen(line), sizeof(line) - strlen(line), " (i=%u, %s)", j->count,
+			j->sealer);
+	if (j->reason)
+		snprintf(line + strlen(line), sizeof(line) - strlen(line), " reason=\"%.100s\"",
+			j->reason);
+	put_line(o, line);
+}
+
+void authres_write(const char *id, const struct authres *a, char ret[AUTHRES_BYTES])
 {
 	struct out o = {.p = ret};
 	char line[DOMAIN_BYTES + 32];
 
 	snprintf(line, sizeof(line), "Authentication-Results: %s", id);
 	put_line(&o, line);
-	put_spf(&o, spf);
-	put_dmarc(&o, dmarc);
-	if (dkim_count == 0)
+	put_spf(&o, a->spf);
+	put_dmarc(&o, a->dmarc);
+	if (a->arc->result != ARC_NONE)
+		put_arc(&o, a->arc);
+	if (a->dkim_count == 0)
 		put_line(&o, ";\r\n\tdkim=none");
-	for (unsigned i = 0; i < dkim_count; i++)
-		put_dkim(&o, &dkim[i]);
+	for (unsigned i = 0; i < a->dkim_count; i++)
+		put_dkim(&o, &a->dkim[i]);
 	strcpy(ret + o.n, "\r\n");
-}
-
-/* Comments and folding white space. False when a comment does not end. */
-static bool skip_cfws(struct cursor *c)
-{
-	unsigned depth = 0;
-
-	while (cursor_left(c)) {
-		uint8_t ch = *c->p;
-		if (depth == 0 && ch != '(' && ch != ' ' && ch != '\t' && ch != '\r' && ch != '\n')
-			return true;
-		cursor_skip(c, 1);
-		if (ch == '(' && ++depth > COMMENTS_MAX)
-			return false;
-		if (ch == ')')
-			depth--;
-		if (ch == '\\' && depth)
-			cursor_skip(c, 1);
-	}
-	return depth == 0 && cursor_ok(c);
-}
-
-static bool read_quoted(struct cursor *c, char *ret, size_t size)
-{
-	size_t n = 0;
-
-	cursor_skip(c, 1);
-	while (cursor_left(c)) {
-		uint8_t ch = cursor_u8(c);
-		if (ch == '"') {
-			ret[n] = 0;
-			return true;
-		}
-		if (ch == '\\')
-			ch = cursor_u8(c);
-		if (ch == '\r' || ch == '\n') /* folding is not content */
-			continue;
-		if (n + 1 == size || ch == 0)
-			return false;
-		ret[n++] = (char)ch;
-	}
-	return false;
-}
-
-static bool read_token(struct cursor *c, char *ret, size_t size)
-{
-	size_t n = 0;
-
-	while (cursor_left(c) && !memchr(" \t\r\n;(", *c->p, 6)) {
-		uint8_t ch = cursor_u8(c);
-		if (n + 1 == size || ch == 0)
-			return false;
-		ret[n++] = (char)ch;
-	}
-	ret[n] = 0;
-	return n > 0;
-}
-
-/* [CFWS] authserv-id: a token or a quoted string (RFC 8601, section 2.2). */
-static bool read_id(struct span value, char *ret, size_t size)
-{
-	struct cursor c = cursor_of(value);
-
-	if (!skip_cfws(&c) || !cursor_left(&c))
-		return false;
-	return *c.p == '"' ? read_quoted(&c, ret, size) : read_token(&c, ret, size);
-}
-
-/* Equal but for case, blanks at the ends and a final dot. */
-static bool is_same_id(const char *theirs, const char *ours)
-{
-	struct span t = span_trim(span_str(theirs));
-
-	if (t.n && t.p[t.n - 1] == '.')
-		t.n--;
-	return span_caseeq(t, span_str(ours));
-}
-
-unsigned authres_find_forged(
-	const struct message *m, const char *id, struct range ret[HEADER_FIELDS_MAX])
-{
-	const struct field *f;
-	unsigned at = 0, n = 0;
-
-	while ((f = message_find(m, "Authentication-Results", &at))) {
-		char theirs[4 * DOMAIN_BYTES];
-		if (read_id(f->value, theirs, sizeof(theirs)) && !is_same_id(theirs, id))
-			continue;
-		ret[n++] = (struct range){(size_t)(f->whole.p - m->bytes.p), f->whole.n};
-	}
-	return n;
 }

@@ -18,6 +18,7 @@ struct record {
 	bool is_dkim_strict;
 	bool is_spf_strict;
 	enum psd psd;
+	unsigned seen; /* bits of the tags there were, in the order of `tags` */
 };
 
 const char *dmarc_result_name(enum dmarc_result r)
@@ -68,27 +69,80 @@ static enum dmarc_policy read_policy(struct record *r, struct span value)
 	return DMARC_POLICY_ABSENT;
 }
 
-/* Values that are wrong count as not given, but for p, sp and np (sections 4.8 and 4.10.1). */
+static void read_p(struct record *r, struct span value)
+{
+	r->p = read_policy(r, value);
+}
+
+static void read_sp(struct record *r, struct span value)
+{
+	r->sp = read_policy(r, value);
+}
+
+static void read_np(struct record *r, struct span value)
+{
+	r->np = read_policy(r, value);
+}
+
+static void read_adkim(struct record *r, struct span value)
+{
+	r->is_dkim_strict = value_is(value, "s");
+}
+
+static void read_aspf(struct record *r, struct span value)
+{
+	r->is_spf_strict = value_is(value, "s");
+}
+
+static void read_t(struct record *r, struct span value)
+{
+	r->is_test = value_is(value, "y");
+}
+
+static void read_psd(struct record *r, struct span value)
+{
+	r->psd = value_is(value, "y") ? PSD_YES : value_is(value, "n") ? PSD_NO : PSD_UNKNOWN;
+}
+
+/* One URI with a scheme and something behind it is enough (section 4.10.1). */
+static void read_rua(struct record *r, struct span value)
+{
+	while (value.n) {
+		ptrdiff_t comma = span_chr(value, ',');
+		size_t n = comma < 0 ? value.n : (size_t)comma;
+		struct span uri = span_trim(span_take(value, n));
+		ptrdiff_t colon = span_chr(uri, ':');
+		r->has_rua |= colon > 0 && (size_t)colon + 1 < uri.n;
+		value = span_skip(value, comma < 0 ? n : n + 1);
+	}
+}
+
+/* Tags that are not here are ignored: those of no meaning to us (fo, ruf), the unknown, and those
+ * that RFC 7489 had (pct, rf, ri). */
+static const struct {
+	const char *name;
+	void (*read)(struct record *r, struct span value);
+} tags[] = {
+	{"p", read_p},
+	{"sp", read_sp},
+	{"np", read_np},
+	{"adkim", read_adkim},
+	{"aspf", read_aspf},
+	{"t", read_t},
+	{"psd", read_psd},
+	{"rua", read_rua},
+};
+
+/* Values that are wrong count as not given, but for p, sp and np (sections 4.8 and 4.10.1); a tag
+ * that comes again is such an error. */
 static void read_tag(struct record *r, struct span name, struct span value)
 {
-	if (span_eq(name, SPAN_LIT("p")))
-		r->p = read_policy(r, value);
-	else if (span_eq(name, SPAN_LIT("sp")))
-		r->sp = read_policy(r, value);
-	else if (span_eq(name, SPAN_LIT("np")))
-		r->np = read_policy(r, value);
-	else if (span_eq(name, SPAN_LIT("adkim")))
-		r->is_dkim_strict = value_is(value, "s");
-	else if (span_eq(name, SPAN_LIT("aspf")))
-		r->is_spf_strict = value_is(value, "s");
-	else if (span_eq(name, SPAN_LIT("t")))
-		r->is_test = value_is(value, "y");
-	else if (span_eq(name, SPAN_LIT("psd")))
-		r->psd = value_is(value, "y")   ? PSD_YES
-			 : value_is(value, "n") ? PSD_NO
-						: PSD_UNKNOWN;
-	else if (span_eq(name, SPAN_LIT("rua")))
-		r->has_rua = span_find(value, SPAN_LIT(":")) > 0;
+	for (unsigned i = 0; i < sizeof(tags) / sizeof(*tags); i++) {
+		if (!span_eq(name, span_str(tags[i].name)) || r->seen & 1u << i)
+			continue;
+		r->seen |= 1u << i;
+		tags[i].read(r, value);
+	}
 }
 
 /* "v=DMARC1" first, in this case (section 4.7). */
@@ -161,6 +215,7 @@ struct walk {
 	const char *organizational;
 	const char *suffix; /* where psd=y was found, or NULL */
 	bool has_tempfail;
+	bool is_open; /* not all answers are there yet */
 };
 
 /* Section 4.10.2: from the longest name to the shortest. */
@@ -174,6 +229,7 @@ static void find_organizational(struct dns_table *dns, const char *start, struct
 		struct record r;
 		fetch(dns, names[i], &r);
 		ret->has_tempfail |= r.status == DNS_TEMPFAIL;
+		ret->is_open |= r.status == DNS_OPEN;
 		if (r.status != DNS_FOUND)
 			continue;
 		if (r.psd == PSD_YES && i > 0) {
@@ -199,36 +255,41 @@ static void ask_walk(struct dns_table *dns, const char *start)
 		record_answer(dns, names[i]);
 }
 
-/* Section 3.2.13: a domain exists when it has one of A, AAAA, MX. */
+/* Section 3.2.13: a domain does not exist when DNS says NXDOMAIN, whatever the type. */
 static enum dns_status existence(struct dns_table *dns, const char *domain)
 {
-	static const enum dns_type types[] = {DNS_A, DNS_AAAA, DNS_MX};
-	enum dns_status status = DNS_NXDOMAIN;
+	const struct dns_answer *a = dns_ask(dns, domain, DNS_A);
 
-	for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++) {
-		const struct dns_answer *a = dns_ask(dns, domain, types[i]);
-		if (a && a->status == DNS_FOUND)
-			status = DNS_FOUND;
-		else if ((!a || a->status == DNS_TEMPFAIL) && status != DNS_FOUND)
-			status = DNS_TEMPFAIL;
-	}
-	return status;
+	return a ? a->status : DNS_TEMPFAIL;
+}
+
+/* Can the Organizational Domain of the identifier be the author's? It is the identifier or above
+ * it, so no walk is needed for one that is not below the author's. */
+static bool may_align(const struct walk *author, const char *identifier)
+{
+	return author->has_tempfail || domain_is_within(identifier, author->organizational);
 }
 
 void dmarc_ask(struct dns_table *dns, const char *author, const struct dmarc_evidence *e)
 {
 	struct record own;
+	struct walk w;
 
 	ask_walk(dns, author);
 	fetch(dns, author, &own);
 	if (own.status ==
 		DNS_NODATA) /* an inherited policy may differ for a domain that does not exist */
 		existence(dns, author);
-	if (e->spf->result == SPF_PASS)
+	find_organizational(dns, author, &w);
+	if (w.is_open)
+		return;
+	if (e->spf->result == SPF_PASS && may_align(&w, e->spf->domain))
 		ask_walk(dns, e->spf->domain);
-	for (unsigned i = 0; i < e->dkim_count; i++)
-		if (*e->dkim[i].domain)
-			ask_walk(dns, e->dkim[i].domain);
+	for (unsigned i = 0; i < e->dkim_count; i++) {
+		const char *domain = e->dkim[i].signature.domain;
+		if (*domain && !e->dkim[i].reason && may_align(&w, domain))
+			ask_walk(dns, domain);
+	}
 }
 
 /* The record that applies, its policy for the author, or a status that says there is none. */
@@ -267,7 +328,7 @@ static enum alignment align(struct dns_table *dns, const char *author, const str
 
 	if (strcasecmp(author, identifier) == 0)
 		return ALIGNED_YES;
-	if (is_strict)
+	if (is_strict || !may_align(w, identifier))
 		return ALIGNED_NO;
 	find_organizational(dns, identifier, &other);
 	if (strcasecmp(w->organizational, other.organizational) == 0)
@@ -287,7 +348,7 @@ static enum alignment align_any(struct dns_table *dns, const char *author, const
 		bool passed = is_spf ? e->spf->result == SPF_PASS : e->dkim[i].result == DKIM_PASS;
 		bool unknown = is_spf ? e->spf->result == SPF_TEMPERROR
 				      : e->dkim[i].result == DKIM_TEMPERROR;
-		const char *identifier = is_spf ? e->spf->domain : e->dkim[i].domain;
+		const char *identifier = is_spf ? e->spf->domain : e->dkim[i].signature.domain;
 		enum alignment a;
 
 		if (!passed && !unknown)
@@ -332,6 +393,7 @@ void dmarc_judge(struct dns_table *dns, const char *author, const struct dmarc_e
 	}
 	if (r.status != DNS_FOUND || ret->policy == DMARC_POLICY_ABSENT)
 		return;
+	ret->is_test = r.is_test;
 	switch (align_any(dns, author, &w, &r, e)) {
 	case ALIGNED_YES:
 		ret->result = DMARC_PASS;

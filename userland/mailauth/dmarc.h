@@ -1,7 +1,8 @@
 /*
  * dmarc: policy discovery, alignment and disposition (RFC 9989) for one Author Domain.
  *
- * Story: dmarc_ask() asks for everything that may be needed, the tree walks of all domains at once.
+ * Story: dmarc_ask() asks for everything that may be needed: the author's tree walk at once, then
+ * those of the identifiers that can be aligned at all.
  * When the table has the answers, dmarc_judge() finds the policy, aligns what SPF and DKIM have
  * authenticated, and says what the Domain Owner wants done.
  *
@@ -33,8 +34,10 @@ struct dmarc_judgement {
 	enum dmarc_result result;
 	enum dmarc_policy policy; /* what applies to the Author Domain, before t=y */
 	enum disposition disposition;
-	char domain[DOMAIN_BYTES]; /* Author Domain; empty when there is none */
-	const char *reason;        /* NULL or why there is no result */
+	char domain[DOMAIN_BYTES];  /* Author Domain; empty when there is none */
+	bool is_test;               /* t=y: the disposition is one step milder than the policy */
+	char voucher[DOMAIN_BYTES]; /* trusted ARC sealer for whom the disposition became none */
+	const char *reason;         /* NULL or why there is no result */
 };
 
 /* What SPF and DKIM found. */

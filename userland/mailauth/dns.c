@@ -18,7 +18,7 @@ struct dns_table *dns_table_new(void)
 	return calloc(1, sizeof(struct dns_table));
 }
 
-static void answer_clear(struct dns_answer *a)
+void dns_answer_clear(struct dns_answer *a)
 {
 	for (unsigned i = 0; i < a->count; i++)
 		free((void *)a->records[i].p);
@@ -32,7 +32,7 @@ void dns_table_free(struct dns_table *t)
 	if (!t)
 		return;
 	for (unsigned i = 0; i < t->count; i++) {
-		answer_clear(t->answers[i]);
+		dns_answer_clear(t->answers[i]);
 		free(t->answers[i]);
 	}
 	free(t);
@@ -72,7 +72,7 @@ void dns_table_close(struct dns_table *t)
 	for (unsigned i = 0; i < t->count; i++) {
 		if (t->answers[i]->status != DNS_OPEN)
 			continue;
-		answer_clear(t->answers[i]);
+		dns_answer_clear(t->answers[i]);
 		t->answers[i]->status = DNS_TEMPFAIL;
 	}
 }
@@ -90,11 +90,19 @@ struct dns_answer *dns_question(struct dns_table *t, unsigned i)
 	return i < t->count ? t->answers[i] : NULL;
 }
 
+/* Doubles at 1, 2, 4 ... records. */
 static bool answer_grow(struct dns_answer *a)
 {
-	if (!a->records)
-		a->records = calloc(DNS_RECORDS_MAX, sizeof(*a->records));
-	return a->records && a->count < DNS_RECORDS_MAX;
+	struct span *grown;
+
+	if (a->count & (a->count - 1))
+		return true;
+	if (a->count >= DNS_RECORDS_MAX)
+		return false;
+	grown = realloc(a->records, (a->count ? 2 * a->count : 1) * sizeof(*grown));
+	if (grown)
+		a->records = grown;
+	return grown;
 }
 
 void dns_answer_add(struct dns_answer *a, struct span data)
@@ -105,7 +113,7 @@ void dns_answer_add(struct dns_answer *a, struct span data)
 	uint8_t *copy =
 		a->bytes <= DNS_DATA_BYTES_MAX && answer_grow(a) ? malloc(data.n + 1) : NULL;
 	if (!copy) {
-		answer_clear(a);
+		dns_answer_clear(a);
 		a->status = DNS_TEMPFAIL;
 		return;
 	}
@@ -119,4 +127,11 @@ void dns_answer_end(struct dns_answer *a, enum dns_status without_records)
 {
 	if (a->status == DNS_OPEN)
 		a->status = a->count ? DNS_FOUND : without_records;
+}
+
+void dns_answer_copy(struct dns_answer *to, const struct dns_answer *from)
+{
+	for (unsigned i = 0; i < from->count; i++)
+		dns_answer_add(to, from->records[i]);
+	dns_answer_end(to, from->status);
 }

@@ -47,8 +47,7 @@ struct dns_answer {
 	enum dns_status status;
 	unsigned count;
 	size_t bytes;
-	struct span *
-		records; /* A 4 bytes, AAAA 16 bytes; MX and PTR the name; TXT its strings joined */
+	struct span *records; /* A 4 bytes, AAAA 16; MX and PTR the name; TXT its strings joined */
 };
 
 struct dns_table;
@@ -69,3 +68,7 @@ struct dns_answer *dns_question(struct dns_table *t, unsigned i);
 void dns_answer_add(struct dns_answer *a, struct span data);
 /* The status to have when no record was added; DNS_FOUND when some were. */
 void dns_answer_end(struct dns_answer *a, enum dns_status without_records);
+/* Ends an open answer as another one did. */
+void dns_answer_copy(struct dns_answer *to, const struct dns_answer *from);
+/* Frees the records. */
+void dns_answer_clear(struct dns_answer *a);

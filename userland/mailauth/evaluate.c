@@ -1,88 +1,135 @@
 #include "mailauth/evaluate.h"
 
-#include "lib/cleanup.h"
-#include "mailauth/from.h"
+#include <stdlib.h>
 
-bool evaluate(struct dns_table *dns, const struct message *m, const struct envelope *e,
-	const char *authserv_id, struct evaluation *ret)
+struct evaluator {
+	struct evaluate_request request;
+	struct message message;
+	struct body *body;
+	struct verifier *verifier;
+	bool is_read; /* the body, to its end */
+	bool has_asked;
+	struct evaluation result;
+};
+
+struct evaluator *evaluator_new(const struct evaluate_request *request)
 {
-	struct dmarc_evidence evidence = {.spf = &ret->spf, .dkim = ret->dkim};
-	char author[DOMAIN_BYTES];
-	const char *refusal = m->is_over ? "header too large" : from_domain(m, author);
+	struct evaluator *v = calloc(1, sizeof(*v));
+	struct evaluation *e;
 
-	spf_check(dns, e, &ret->spf);
-	ret->dkim_count = evidence.dkim_count = dkim_scan(dns, m, ret->dkim);
-	if (!refusal)
-		dmarc_ask(dns, author, &evidence);
-	if (dns_is_open(dns))
-		return false;
+	if (!v)
+		return NULL;
+	e = &v->result;
+	v->request = *request;
+	message_read(&v->message, request->bytes);
+	v->body = body_new(v->message.body);
+	e->remove = calloc(v->message.count + 1, sizeof(*e->remove));
+	if (!v->body || !e->remove) {
+		evaluator_free(v);
+		return NULL;
+	}
+	e->refusal = v->message.is_over ? "header too large" : from_read(&v->message, &e->from);
+	e->spf.result = SPF_MORE;
+	e->dkim_count = dkim_scan(&v->message, v->body, e->dkim);
+	v->verifier = dkim_verifier(&v->message, e->dkim, e->dkim_count);
+	arc_scan(&v->message, v->body, &e->arc);
+	return v;
+}
 
-	dkim_verify_all(dns, m, e->now, ret->dkim, ret->dkim_count);
-	if (refusal)
-		ret->dmarc = (struct dmarc_judgement){.result = DMARC_PERMERROR,
-			.disposition = DISPOSITION_REJECT,
-			.reason = refusal};
+void evaluator_free(struct evaluator *v)
+{
+	if (!v)
+		return;
+	free(v->result.remove);
+	verifier_free(v->verifier);
+	body_free(v->body);
+	message_free(&v->message);
+	free(v);
+}
+
+bool evaluator_read(struct evaluator *v, size_t bytes)
+{
+	if (!v->is_read) {
+		bool is_verified = !v->verifier || verifier_read(v->verifier, bytes);
+		v->is_read = body_step(v->body, bytes) && is_verified;
+	}
+	return v->is_read;
+}
+
+const struct evaluation *evaluator_result(const struct evaluator *v)
+{
+	return &v->result;
+}
+
+static void refuse(struct evaluation *e)
+{
+	e->dmarc = (struct dmarc_judgement){
+		.result = DMARC_PERMERROR, .disposition = DISPOSITION_REJECT, .reason = e->refusal};
+}
+
+/* A trusted sealer's word against DMARC's failure; while the chain waits for DNS, so does the mail.
+ */
+static void ask_sealers(const struct evaluator *v, struct evaluation *e)
+{
+	struct dmarc_judgement *d = &e->dmarc;
+	char sealer[DOMAIN_BYTES];
+
+	if (d->result != DMARC_FAIL || d->disposition == DISPOSITION_NONE ||
+		(e->arc.result != ARC_PASS && e->arc.result != ARC_TEMPERROR) ||
+		!arc_find_voucher(&e->arc, d->domain, v->request.judge->trusted_sealers, sealer))
+		return;
+	if (e->arc.result == ARC_TEMPERROR) {
+		d->result = DMARC_TEMPERROR;
+		d->disposition = DISPOSITION_TEMPERROR;
+		d->reason = "no answer about the key of a trusted sealer";
+		return;
+	}
+	d->disposition = DISPOSITION_NONE;
+	memcpy(d->voucher, sealer, sizeof(d->voucher));
+}
+
+static void judge(struct evaluator *v, struct dns_table *dns)
+{
+	struct evaluation *e = &v->result;
+	const struct dmarc_evidence passed = {&e->spf, e->dkim, e->dkim_count};
+	const struct dkim_evidence evidence = {.dns = dns,
+		.message = &v->message,
+		.body = v->body,
+		.keys = v->request.judge->keys,
+		.now = v->request.envelope.now,
+		.verifier = v->verifier};
+
+	dkim_judge(&evidence, e->dkim, e->dkim_count);
+	arc_judge(&evidence, &e->arc);
+	if (e->refusal)
+		refuse(e);
 	else
-		dmarc_judge(dns, author, &evidence, &ret->dmarc);
-	authres_write(authserv_id, &ret->spf, ret->dkim, ret->dkim_count, &ret->dmarc,
-		ret->authentication_results);
-	ret->remove_count = authres_find_forged(m, authserv_id, ret->remove);
-	return true;
+		dmarc_judge(dns, e->from.domain, &passed, &e->dmarc);
+	ask_sealers(v, e);
+	authres_write(v->request.authserv_id,
+		&(struct authres){&e->spf, e->dkim, e->dkim_count, &e->arc, &e->dmarc},
+		e->authentication_results);
+	e->remove_count = results_find_forged(&v->message, v->request.authserv_id, e->remove);
 }
 
-static int dkim_to_json(const struct evaluation *e, sd_json_variant **ret)
+enum evaluate_state evaluator_step(struct evaluator *v, struct dns_table *dns)
 {
-	int r = sd_json_variant_new_array(ret, NULL, 0);
+	struct evaluation *e = &v->result;
+	const struct dmarc_evidence evidence = {&e->spf, e->dkim, e->dkim_count};
 
-	for (unsigned i = 0; r >= 0 && i < e->dkim_count; i++) {
-		const struct dkim_judgement *j = &e->dkim[i];
-		r = sd_json_variant_append_arraybo(ret,
-			SD_JSON_BUILD_PAIR_STRING("result", dkim_result_name(j->result)),
-			SD_JSON_BUILD_PAIR_STRING("domain", j->domain),
-			SD_JSON_BUILD_PAIR_STRING("selector", j->selector),
-			SD_JSON_BUILD_PAIR_CONDITION(
-				!!j->reason, "reason", SD_JSON_BUILD_STRING(j->reason)));
+	if (!v->has_asked) {
+		dkim_ask(dns, e->dkim, e->dkim_count);
+		arc_ask(dns, &e->arc);
+		v->has_asked = true;
 	}
-	return r;
-}
-
-static int remove_to_json(const struct evaluation *e, sd_json_variant **ret)
-{
-	int r = sd_json_variant_new_array(ret, NULL, 0);
-
-	for (unsigned i = 0; r >= 0 && i < e->remove_count; i++) {
-		_cleanup_(sd_json_variant_unrefp) sd_json_variant *pair = NULL;
-		r = sd_json_build(
-			&pair, SD_JSON_BUILD_ARRAY(SD_JSON_BUILD_UNSIGNED(e->remove[i].offset),
-				       SD_JSON_BUILD_UNSIGNED(e->remove[i].length)));
-		if (r >= 0)
-			r = sd_json_variant_append_array(ret, pair);
-	}
-	return r;
-}
-
-int evaluation_to_json(const struct evaluation *e, sd_json_variant **ret)
-{
-	_cleanup_(sd_json_variant_unrefp) sd_json_variant *dkim = NULL, *ranges = NULL;
-	const struct dmarc_judgement *d = &e->dmarc;
-	int r = dkim_to_json(e, &dkim);
-
-	if (r >= 0)
-		r = remove_to_json(e, &ranges);
-	if (r < 0)
-		return r;
-	return sd_json_buildo(ret,
-		SD_JSON_BUILD_PAIR_OBJECT("spf",
-			SD_JSON_BUILD_PAIR_STRING("result", spf_result_name(e->spf.result)),
-			SD_JSON_BUILD_PAIR_STRING("domain", e->spf.domain)),
-		SD_JSON_BUILD_PAIR_VARIANT("dkim", dkim),
-		SD_JSON_BUILD_PAIR_OBJECT("dmarc",
-			SD_JSON_BUILD_PAIR_STRING("result", dmarc_result_name(d->result)),
-			SD_JSON_BUILD_PAIR_STRING("policy", dmarc_policy_name(d->policy)),
-			SD_JSON_BUILD_PAIR_STRING("domain", d->domain),
-			SD_JSON_BUILD_PAIR_STRING("disposition", disposition_name(d->disposition)),
-			SD_JSON_BUILD_PAIR_CONDITION(
-				!!d->reason, "reason", SD_JSON_BUILD_STRING(d->reason))),
-		SD_JSON_BUILD_PAIR_STRING("authentication_results", e->authentication_results),
-		SD_JSON_BUILD_PAIR_VARIANT("remove", ranges));
+	if (e->spf.result == SPF_MORE)
+		spf_check(dns, &v->request.envelope, &e->spf);
+	if (!e->refusal)
+		dmarc_ask(dns, e->from.domain, &evidence);
+	if (dns_is_open(dns))
+		return EVALUATE_ASK;
+	if (!v->is_read)
+		return EVALUATE_READ;
+	judge(v, dns);
+	return EVALUATE_DONE;
 }

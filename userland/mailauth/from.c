@@ -1,68 +1,12 @@
 #include "mailauth/from.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "lib/cleanup.h"
+#include "mailauth/cfws.h"
 
 #define MALFORMED "malformed From field"
-
-/* Copies a quoted string with its quotes; inside it nothing is structure. */
-static bool copy_quoted(struct cursor *c, char *out, size_t *n)
-{
-	out[(*n)++] = '"';
-	while (cursor_left(c)) {
-		char ch = (char)cursor_u8(c);
-		if (ch == '"') {
-			out[(*n)++] = '"';
-			return true;
-		}
-		if (ch == '\\' && cursor_left(c))
-			ch = (char)cursor_u8(c);
-		/* what it holds does not matter here, only that it cannot pass for structure */
-		out[(*n)++] = strchr("@,:;<>\"", ch) ? '_' : ch;
-	}
-	return false;
-}
-
-static bool skip_comment(struct cursor *c)
-{
-	unsigned depth = 1;
-
-	while (cursor_left(c)) {
-		uint8_t ch = cursor_u8(c);
-		if (ch == '\\' && cursor_left(c))
-			cursor_skip(c, 1);
-		else if (ch == '(' && ++depth > FROM_COMMENTS_MAX)
-			return false;
-		else if (ch == ')' && --depth == 0)
-			return true;
-	}
-	return false;
-}
-
-/* Without comments, folding and blanks at structure characters; quoted strings made harmless. */
-static bool flatten(struct span value, char *out)
-{
-	struct cursor c = cursor_of(value);
-	size_t n = 0;
-
-	while (cursor_left(&c)) {
-		uint8_t ch = cursor_u8(&c);
-		if (ch == 0)
-			return false;
-		if (ch == '(' && !skip_comment(&c))
-			return false;
-		if (ch == ')')
-			return false;
-		if (ch == '"' && !copy_quoted(&c, out, &n))
-			return false;
-		if (ch == '"' || ch == '\r' || ch == '\n')
-			continue;
-		out[n++] = ch == '(' || ch == '\t' ? ' ' : (char)ch;
-	}
-	out[n] = 0;
-	return true;
-}
 
 /* The text of one address: what is in its angle brackets, or all of it. NULL: malformed. */
 static char *addr_spec_of(char *element)
@@ -79,19 +23,30 @@ static char *addr_spec_of(char *element)
 	return open + 1;
 }
 
-static const char *element_domain(char *element, char ret[DOMAIN_BYTES])
+/* An encoded word is decoded by some readers wherever it stands. */
+static bool is_plain_local(struct span s)
 {
-	char *spec = addr_spec_of(element);
+	return s.n > 0 && span_find(s, SPAN_LIT("=?")) < 0 && !memchr(s.p, ' ', s.n);
+}
 
-	if (!spec)
+static const char *read_element(char *element, struct from *ret)
+{
+	char *text = addr_spec_of(element);
+
+	if (!text)
 		return MALFORMED;
-	struct span s = span_trim(span_str(spec));
+	struct span s = span_trim(span_str(text));
 	ptrdiff_t at = span_chr(s, '@');
 	if (at <= 0)
 		return "From address without a domain";
 	struct span domain = span_trim(span_skip(s, (size_t)at + 1));
-	if (!domain_read(domain, ret))
+	struct span local = span_trim(span_take(s, (size_t)at));
+	if (!domain_read(domain, ret->domain))
 		return "From address with a malformed domain";
+	/* blanks in quotes are the sender's own; elsewhere they part what readers put together */
+	if (local.p && local.n && local.p[0] != '"' && !is_plain_local(local))
+		return "From address with a malformed local part";
+	phrase_print(span_take(s, sizeof(ret->address) - 1), ret->address, sizeof(ret->address));
 	return NULL;
 }
 
@@ -100,7 +55,7 @@ static bool is_empty_name(const char *element)
 	return !strpbrk(element, "@<>");
 }
 
-static const char *list_domain(char *text, char ret[DOMAIN_BYTES])
+static const char *read_list(char *text, struct from *ret)
 {
 	char *save = NULL;
 	bool found = false;
@@ -108,34 +63,54 @@ static const char *list_domain(char *text, char ret[DOMAIN_BYTES])
 	if (strpbrk(text, ";"))
 		return "From field with a group";
 	for (char *e = strtok_r(text, ",", &save); e; e = strtok_r(NULL, ",", &save)) {
-		char domain[DOMAIN_BYTES];
+		struct from one;
 		if (is_empty_name(
 			    e)) /* "Example, Inc. <a@example.com>": a comma that was not quoted */
 			continue;
-		const char *why = element_domain(e, domain);
+		const char *why = read_element(e, &one);
 		if (why)
 			return why;
-		if (found && strcmp(domain, ret) != 0)
+		if (found && strcmp(one.domain, ret->domain) != 0)
 			return "From addresses of several domains";
-		strcpy(ret, domain);
+		if (found)
+			continue;
+		memcpy(ret->domain, one.domain, sizeof(ret->domain));
+		memcpy(ret->address, one.address, sizeof(ret->address));
 		found = true;
 	}
 	return found ? NULL : "From field without an address";
 }
 
-const char *from_domain(const struct message *m, char ret[DOMAIN_BYTES])
+/* Folds and tabs apart; some readers end the field at a control byte, others do not. */
+static bool has_control(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if ((s.p[i] < ' ' && !memchr("\t\r\n", s.p[i], 3)) || s.p[i] == 0x7f ||
+			(s.p[i] == '\r' && (i + 1 == s.n || s.p[i + 1] != '\n')))
+			return true;
+	return false;
+}
+
+const char *from_read(const struct message *m, struct from *ret)
 {
 	unsigned at = 0;
-	const struct field *from = message_find(m, "From", &at);
+	const struct field *field = message_find(m, "From", &at);
+	const char *why;
 
-	if (!from)
+	*ret = (struct from){0};
+	if (!field)
 		return "no From field";
 	if (message_find(m, "From", &at))
 		return "several From fields";
-	if (from->value.n > FROM_BYTES_MAX)
+	if (field->value.n > FROM_BYTES_MAX || has_control(field->value))
 		return MALFORMED;
-	_cleanup_free_ char *text = malloc(from->value.n + 1);
-	if (!text || !flatten(from->value, text))
+	_cleanup_free_ char *text = malloc(field->value.n + 1);
+	if (!text || !cfws_flatten(field->value, text))
 		return MALFORMED;
-	return list_domain(text, ret);
+	why = read_list(text, ret);
+	if (why)
+		*ret = (struct from){0};
+	else
+		phrase_read(field->value, ret->display_name);
+	return why;
 }

@@ -1,5 +1,7 @@
 #include "mailauth/message.h"
 
+#include <stdlib.h>
+
 /* The line with its line end; empty at the end of s. */
 static struct span line_of(struct span s)
 {
@@ -51,6 +53,18 @@ static void field_read(struct field *f, struct span whole)
 	f->value = colon < 0 ? text : span_skip(text, (size_t)colon + 1);
 }
 
+static bool grow(struct message *m)
+{
+	unsigned room = m->room ? 2 * m->room : 32;
+	struct field *fields = realloc(m->fields, room * sizeof(*fields));
+
+	if (!fields)
+		return false;
+	m->fields = fields;
+	m->room = room;
+	return true;
+}
+
 void message_read(struct message *m, struct span bytes)
 {
 	struct span rest = bytes;
@@ -59,7 +73,8 @@ void message_read(struct message *m, struct span bytes)
 	m->count = 0;
 	m->is_over = false;
 	while (rest.n && !is_blank_line(line_of(rest))) {
-		if (m->count == HEADER_FIELDS_MAX || bytes.n - rest.n > HEADER_BYTES_MAX) {
+		if (m->count == HEADER_FIELDS_MAX || bytes.n - rest.n > HEADER_BYTES_MAX ||
+			(m->count == m->room && !grow(m))) {
 			m->is_over = true;
 			break;
 		}
@@ -68,6 +83,12 @@ void message_read(struct message *m, struct span bytes)
 		rest = span_skip(rest, whole.n);
 	}
 	m->body = span_skip(rest, is_blank_line(line_of(rest)) ? line_of(rest).n : 0);
+}
+
+void message_free(struct message *m)
+{
+	free(m->fields);
+	*m = (struct message){0};
 }
 
 const struct field *message_find(const struct message *m, const char *name, unsigned *at)

@@ -339,10 +339,14 @@ static bool read_sender(struct eval *e, struct spf_judgement *ret)
 	const char *from = e->envelope->mail_from, *at = strrchr(from, '@');
 	const char *domain = at ? at + 1 : e->envelope->helo;
 	size_t n = at ? (size_t)(at - from) : 0;
+	char ascii[DOMAIN_BYTES];
 
 	ret->is_helo = *from == 0;
 	if (*from && !at)
 		domain = from;
+	/* U-labels of SMTPUTF8 are looked up as A-labels (section 4.3) */
+	if (!is_ascii(domain) && domain_read(span_str(domain), ascii))
+		domain = ascii;
 	if (n >= sizeof(e->local) || strlen(domain) + 16 > sizeof(e->sender) - n ||
 		!is_checkable(domain))
 		return false;

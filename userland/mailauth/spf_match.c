@@ -244,12 +244,27 @@ out:
 	return result;
 }
 
+/* The library's server object holds no more than how DNS is asked; to make one costs system calls,
+ * so there is one a process, and the query it answers from is exchanged. */
+static SPF_dns_server_t layer = {.lookup = lookup, .name = "table"};
+
+static SPF_server_t *server_get(void)
+{
+	static SPF_server_t *server;
+
+	if (!server) {
+		server = SPF_server_new_dns(&layer, 0);
+		if (server)
+			SPF_server_set_rec_dom(server, TARGET);
+	}
+	return server;
+}
+
 enum spf_match spf_match_term(struct dns_table *dns, const struct spf_ip *ip,
 	const struct spf_term *t, const char *target, unsigned *voids)
 {
 	struct query q = {.dns = dns, .ip = ip, .term = t, .target = target, .voids = voids};
-	SPF_dns_server_t layer = {.lookup = lookup, .name = "table", .hook = &q};
-	SPF_server_t *server;
+	SPF_server_t *server = server_get();
 	SPF_result_t result;
 
 	if ((t->kind == SPF_IP4 || t->kind == SPF_IP6) && covers_all(&q))
@@ -257,12 +272,11 @@ enum spf_match spf_match_term(struct dns_table *dns, const struct spf_ip *ip,
 								       : SPF_MATCH_NO;
 	if (!ask_ahead(&q))
 		return SPF_MATCH_MORE;
-	server = SPF_server_new_dns(&layer, 0);
 	if (!server)
 		return SPF_MATCH_TEMPERROR;
-	SPF_server_set_rec_dom(server, TARGET);
+	layer.hook = &q;
 	result = interpret(server, &q);
-	SPF_server_free(server);
+	layer.hook = NULL;
 	if (q.is_missing)
 		return SPF_MATCH_MORE;
 	if (q.is_over)

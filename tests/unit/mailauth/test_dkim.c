@@ -12,16 +12,17 @@
 #include "zone_text.h"
 
 #define HEADER "From: a@example.com\r\nTo: b@example.net\r\nSubject: x\r\n"
+#define ZEROS "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 #define BODY "Hello,\r\n\r\nworld.  \r\n"
 
-struct key {
+struct signer {
 	char pem[8192];
 	char record[8192]; /* p=... of the key record */
 };
 
-static struct key rsa2048, rsa512;
+static struct signer rsa2048, rsa1024, rsa512;
 
-static void key_new(struct key *k, unsigned bits)
+static void key_new(struct signer *k, unsigned bits)
 {
 	EVP_PKEY *pkey = EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)bits);
 	BIO *bio = BIO_new(BIO_s_mem());
@@ -37,13 +38,20 @@ static void key_new(struct key *k, unsigned bits)
 	EVP_PKEY_free(pkey);
 }
 
-/* The DKIM-Signature field of HEADER BODY, with its line end. limit is l=, or -1. */
-static void sign(const struct key *k, dkim_alg_t algorithm, ssize_t limit, dkim_canon_t form,
-	char *ret, size_t size)
+struct draft {
+	const char *from, *subject; /* whole fields without line ends */
+	const char *body;
+	dkim_canon_t header_form, body_form;
+	ssize_t limit; /* l=, or -1 */
+};
+
+/* The DKIM-Signature field of a draft, with its line end. False: libopendkim does not sign that. */
+static bool sign_draft(
+	const struct signer *k, dkim_alg_t algorithm, const struct draft *m, char *ret, size_t size)
 {
 	DKIM_LIB *lib = dkim_init(NULL, NULL);
 	DKIM_STAT status;
-	u_int bits = 1, flags = limit < 0 ? DKIM_LIBFLAGS_NONE : DKIM_LIBFLAGS_SIGNLEN;
+	u_int bits = 1, flags = m->limit < 0 ? DKIM_LIBFLAGS_NONE : DKIM_LIBFLAGS_SIGNLEN;
 	unsigned char *text;
 	size_t n;
 	DKIM *d;
@@ -51,17 +59,31 @@ static void sign(const struct key *k, dkim_alg_t algorithm, ssize_t limit, dkim_
 	dkim_options(lib, DKIM_OP_SETOPT, DKIM_OPTS_FLAGS, &flags, sizeof(flags));
 	dkim_options(lib, DKIM_OP_SETOPT, DKIM_OPTS_MINKEYBITS, &bits, sizeof(bits));
 	d = dkim_sign(lib, (const u_char *)"t", NULL, (dkim_sigkey_t)k->pem, (const u_char *)"sel",
-		(const u_char *)"example.com", DKIM_CANON_RELAXED, form, algorithm, limit, &status);
+		(const u_char *)"example.com", m->header_form, m->body_form, algorithm, m->limit,
+		&status);
 	assert_non_null(d);
-	assert_int_equal(dkim_header(d, (u_char *)"From: a@example.com", 19), DKIM_STAT_OK);
-	assert_int_equal(dkim_header(d, (u_char *)"Subject: x", 10), DKIM_STAT_OK);
-	assert_int_equal(dkim_eoh(d), DKIM_STAT_OK);
-	assert_int_equal(dkim_body(d, (u_char *)BODY, strlen(BODY)), DKIM_STAT_OK);
-	assert_int_equal(dkim_eom(d, NULL), DKIM_STAT_OK);
-	assert_int_equal(dkim_getsighdr_d(d, strlen("DKIM-Signature: "), &text, &n), DKIM_STAT_OK);
-	snprintf(ret, size, "DKIM-Signature: %.*s\r\n", (int)n, text);
+	assert_int_equal(dkim_header(d, (u_char *)m->from, strlen(m->from)), DKIM_STAT_OK);
+	bool taken = dkim_header(d, (u_char *)m->subject, strlen(m->subject)) == DKIM_STAT_OK;
+	taken = taken && dkim_eoh(d) == DKIM_STAT_OK;
+	if (*m->body)
+		taken = taken && dkim_body(d, (u_char *)m->body, strlen(m->body)) == DKIM_STAT_OK;
+	taken = taken && dkim_eom(d, NULL) == DKIM_STAT_OK;
+	taken = taken && dkim_getsighdr_d(d, strlen("DKIM-Signature: "), &text, &n) == DKIM_STAT_OK;
+	if (taken)
+		snprintf(ret, size, "DKIM-Signature: %.*s\r\n", (int)n, text);
 	dkim_free(d);
 	dkim_close(lib);
+	return taken;
+}
+
+/* That of HEADER BODY. */
+static void sign(const struct signer *k, dkim_alg_t algorithm, ssize_t limit, dkim_canon_t form,
+	char *ret, size_t size)
+{
+	assert_true(sign_draft(k, algorithm,
+		&(struct draft){
+			"From: a@example.com", "Subject: x", BODY, DKIM_CANON_RELAXED, form, limit},
+		ret, size));
 }
 
 static void zone_of(const char *record, char *ret, size_t size)
@@ -73,19 +95,30 @@ static void zone_of(const char *record, char *ret, size_t size)
 static unsigned verify(
 	const char *text, const char *zone_text, int64_t now, struct dkim_judgement *list)
 {
-	struct message *m = malloc(sizeof(*m));
+	struct message m = {0};
 	struct dns_table *t = dns_table_new();
+	struct key_cache *keys = key_cache_new();
 	sd_json_variant *zone = zone_parse(zone_text);
 
 	assert_non_null(zone);
-	message_read(m, span_str(text));
-	unsigned n = dkim_scan(t, m, list);
+	message_read(&m, span_str(text));
+	struct body *b = body_new(m.body);
+	unsigned n = dkim_scan(&m, b, list);
+	struct verifier *v = dkim_verifier(&m, list, n);
+	dkim_ask(t, list, n);
 	zone_answer(zone, t);
-	dkim_verify_all(t, m, now, list, n);
+	while (v && !verifier_read(v, 7)) /* no portion may matter */
+		;
+	while (!body_step(b, 7))
+		;
+	dkim_judge(&(struct dkim_evidence){t, &m, b, keys, now, v}, list, n);
+	verifier_free(v);
 	assert_false(dns_is_open(t));
 	sd_json_variant_unref(zone);
 	dns_table_free(t);
-	free(m);
+	body_free(b);
+	key_cache_free(keys);
+	message_free(&m);
 	return n;
 }
 
@@ -93,7 +126,7 @@ static void test_signature(void **state)
 {
 	static const struct {
 		const char *name;
-		const struct key *key;
+		const struct signer *key;
 		dkim_alg_t algorithm;
 		ssize_t limit;
 		const char *header, *body, *record; /* NULL: as signed */
@@ -179,11 +212,11 @@ static void test_several(void **state)
 
 	/* a key that DNS does not give, before and after the good one */
 	snprintf(text, sizeof(text), "%s%s%s" HEADER "\r\n" BODY,
-		"DKIM-Signature: v=1; a=rsa-sha256; d=example.com; s=slow; h=from; bh=AAAA; "
-		"b=AAAA\r\n",
+		"DKIM-Signature: v=1; a=rsa-sha256; d=example.com; s=slow; h=from; bh=" ZEROS
+		"; b=AAAA\r\n",
 		good,
-		"DKIM-Signature: v=1; a=rsa-sha256; d=example.com; s=slow; h=from; bh=AAAA; "
-		"b=AAAA\r\n");
+		"DKIM-Signature: v=1; a=rsa-sha256; d=example.com; s=slow; h=from; bh=" ZEROS
+		"; b=AAAA\r\n");
 	snprintf(zone, sizeof(zone),
 		"{\"sel._domainkey.example.com\": [{\"TXT\": \"%s\"}], "
 		"\"slow._domainkey.example.com\": [\"TIMEOUT\"]}",
@@ -202,27 +235,122 @@ static void test_several(void **state)
 	assert_int_equal(list[0].result, DKIM_PERMERROR);
 }
 
+/* A field that the library does not get must not count as one that is not there. */
+static void test_withheld(void **state)
+{
+	static const struct {
+		const char *names, *field;
+		bool is_withheld;
+	} rows[] = {
+		{"from:dkim-signature", "DKIM-Signature: nonsense\r\n", true},
+		{"from:dkim-signature", "", false},
+		{"from", "DKIM-Signature: nonsense\r\n", false},
+		{"from:", "no field at all\r\n", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char text[2048], zone[8300];
+		struct dkim_judgement list[DKIM_SIGNATURES_MAX];
+		snprintf(text, sizeof(text),
+			"DKIM-Signature: v=1; a=rsa-sha256; d=example.com; s=sel; h=%s; bh=" ZEROS
+			"; b=AAAA\r\n%s" HEADER "\r\n" BODY,
+			rows[i].names, rows[i].field);
+		zone_of(rsa2048.record, zone, sizeof(zone));
+		verify(text, zone, time(NULL), list);
+		assert_int_not_equal(list[0].result, DKIM_PASS);
+		bool is_withheld = strncmp(list[0].reason, "h= names", 8) == 0;
+		if (is_withheld != rows[i].is_withheld)
+			fail_msg("h=%s with %s: %s", rows[i].names, rows[i].field, list[0].reason);
+		if (is_withheld)
+			assert_int_equal(list[0].result, DKIM_PERMERROR);
+	}
+}
+
+/* Pieces of which the canonical forms make something, or must not. */
+static void make_hostile(char *p, const char *const *pieces, size_t count, unsigned *seed)
+{
+	unsigned n = (unsigned)rand_r(seed) % 24;
+
+	*p = 0;
+	while (n--)
+		strcat(p, pieces[(size_t)rand_r(seed) % count]);
+}
+
+/* What libopendkim signs we find signed, whatever is in it, and nothing else. */
+static void test_hostile(void **state)
+{
+	static const char *const body_pieces[] = {" ", "\t", "\r\n", "\r\n\r\n", "a", "b c",
+		" \r\n", "\t\t \r\n", "\x80\xff", ".", "a  b", "\x0b\x0c", "From ", "\r\n \r\n"};
+	static const char *const field_pieces[] = {" ", "\t", "\r\n ", "\r\n\t", "a", "b c", ":",
+		"  x", "\xc3\xa9", "=?utf-8?q?x?=", " \r\n  \t"};
+	static char text[32768], zone[16384], body[1024], subject[1024];
+	unsigned seed = 20261124, taken = 0;
+
+	(void)state;
+	zone_of(rsa1024.record, zone, sizeof(zone));
+	for (unsigned i = 0; i < 400; i++) {
+		struct dkim_judgement list[DKIM_SIGNATURES_MAX];
+		struct draft m = {"From:a@example.com", subject, body,
+			i & 1 ? DKIM_CANON_SIMPLE : DKIM_CANON_RELAXED,
+			i & 2 ? DKIM_CANON_SIMPLE : DKIM_CANON_RELAXED, i & 4 ? 100000 : -1};
+		strcpy(subject, i & 8 ? "SubJect :" : "Subject:");
+		make_hostile(
+			subject + strlen(subject), field_pieces, ARRAY_LEN(field_pieces), &seed);
+		strcat(subject, "x");
+		make_hostile(body, body_pieces, ARRAY_LEN(body_pieces), &seed);
+		/* blanks at the end of a body without a last line end: libopendkim signs them,
+		 * but it is no mail that SMTP can carry */
+		if (*body && strchr(" \t", body[strlen(body) - 1]))
+			strcat(body, "\r\n");
+		if (!sign_draft(&rsa1024, DKIM_SIGN_RSASHA256, &m, text, 8192))
+			continue;
+		taken++;
+		size_t signature_n = strlen(text);
+		snprintf(text + signature_n, sizeof(text) - signature_n, "%s\r\n%s\r\n\r\n%s",
+			m.from, subject, body);
+		assert_int_equal(verify(text, zone, (int64_t)time(NULL), list), 1);
+		if (list[0].result != DKIM_PASS)
+			fail_msg("%u: %s (%s)\n%s", i, dkim_result_name(list[0].result),
+				list[0].reason, text);
+		strcat(text, "\r\n!");
+		verify(text, zone, (int64_t)time(NULL), list);
+		assert_int_equal(list[0].result, m.limit < 0 ? DKIM_FAIL : DKIM_POLICY);
+	}
+	print_message("%u of 400 taken\n", taken);
+	assert_true(taken >= 300);
+}
+
 static void judge(const char *text, const char *zone_text, const char *from, struct evaluation *e,
 	unsigned *rounds)
 {
-	struct message *m = malloc(sizeof(*m));
+	struct judge judge = {.keys = key_cache_new()};
+	struct evaluate_request request = {.bytes = span_str(text),
+		.envelope = {.ip = "192.0.2.1",
+			.helo = "h.example",
+			.mail_from = from,
+			.receiver = "mx.example",
+			.now = time(NULL)},
+		.authserv_id = "mx.example",
+		.judge = &judge};
+	struct evaluator *v = evaluator_new(&request);
 	struct dns_table *t = dns_table_new();
-	sd_json_variant *zone = zone_parse(zone_text), *v = NULL;
-	struct envelope envelope = {.ip = "192.0.2.1",
-		.helo = "h.example",
-		.mail_from = from,
-		.receiver = "mx.example",
-		.now = time(NULL)};
+	sd_json_variant *zone = zone_parse(zone_text), *json = NULL;
+	enum evaluate_state state;
 
 	assert_non_null(zone);
-	message_read(m, span_str(text));
-	for (*rounds = 1; !evaluate(t, m, &envelope, "mx.example", e); ++*rounds)
-		zone_answer(zone, t);
-	assert_true(evaluation_to_json(e, &v) >= 0);
-	sd_json_variant_unref(v);
+	for (*rounds = 1; (state = evaluator_step(v, t)) != EVALUATE_DONE; ++*rounds)
+		if (state == EVALUATE_ASK)
+			zone_answer(zone, t);
+		else
+			assert_true(evaluator_read(v, SIZE_MAX));
+	*e = *evaluator_result(v);
+	assert_true(evaluation_to_json(e, &json) >= 0);
+	sd_json_variant_unref(json);
 	sd_json_variant_unref(zone);
+	evaluator_free(v);
+	key_cache_free(judge.keys);
 	dns_table_free(t);
-	free(m);
 }
 
 static void test_evaluate(void **state)
@@ -240,7 +368,7 @@ static void test_evaluate(void **state)
 		"\"bounce.example\": [{\"TXT\": \"v=spf1 ip4:192.0.2.1 -all\"}]}",
 		rsa2048.record);
 	judge(text, zone, "a@bounce.example", e, &rounds);
-	assert_int_equal(rounds, 3); /* the record, then the tree walk of the domain that passed */
+	assert_int_equal(rounds, 3); /* all that can be foreseen, then the body */
 	assert_int_equal(e->spf.result, SPF_PASS);
 	assert_int_equal(e->dkim[0].result, DKIM_PASS);
 	assert_int_equal(e->dmarc.result, DMARC_PASS);
@@ -266,9 +394,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_signature),
 		cmocka_unit_test(test_several),
+		cmocka_unit_test(test_withheld),
+		cmocka_unit_test(test_hostile),
 		cmocka_unit_test(test_evaluate),
 	};
 	key_new(&rsa2048, 2048);
+	key_new(&rsa1024, 1024);
 	key_new(&rsa512, 512);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

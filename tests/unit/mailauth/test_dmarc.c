@@ -75,8 +75,10 @@ static void test_judgement(void **state)
 			DMARC_TEMPERROR, DISPOSITION_TEMPERROR},
 		{"{\"_dmarc.example.com\": [\"TIMEOUT\"]}", "a.example.com", NULL, NULL,
 			DMARC_TEMPERROR, DISPOSITION_TEMPERROR},
+		{"{" ORG ", \"_dmarc.m.example.com\": [\"TIMEOUT\"]}", "example.com",
+			"m.example.com", NULL, DMARC_TEMPERROR, DISPOSITION_TEMPERROR},
 		{"{" ORG ", \"_dmarc.example.net\": [\"TIMEOUT\"]}", "example.com", "example.net",
-			NULL, DMARC_TEMPERROR, DISPOSITION_TEMPERROR},
+			NULL, DMARC_FAIL, DISPOSITION_REJECT},
 	};
 
 	(void)state;
@@ -86,7 +88,8 @@ static void test_judgement(void **state)
 		struct dmarc_evidence e = {.spf = &spf, .dkim = &dkim, .dkim_count = 1};
 		struct dmarc_judgement j;
 		snprintf(spf.domain, sizeof(spf.domain), "%s", rows[i].spf ? rows[i].spf : "");
-		snprintf(dkim.domain, sizeof(dkim.domain), "%s", rows[i].dkim ? rows[i].dkim : "");
+		snprintf(dkim.signature.domain, sizeof(dkim.signature.domain), "%s",
+			rows[i].dkim ? rows[i].dkim : "");
 		judge(rows[i].zone, rows[i].author, &e, &j);
 		if (j.result != rows[i].result || j.disposition != rows[i].disposition)
 			fail_msg("row %zu %s: %s, %s", i, rows[i].author,
@@ -98,14 +101,14 @@ static void test_judgement(void **state)
 static void test_temperror_below(void **state)
 {
 	struct spf_judgement spf = {.result = SPF_FAIL};
-	struct dkim_judgement dkim = {.result = DKIM_TEMPERROR, .domain = "example.com"};
+	struct dkim_judgement dkim = {.result = DKIM_TEMPERROR, .signature.domain = "example.com"};
 	struct dmarc_evidence e = {.spf = &spf, .dkim = &dkim, .dkim_count = 1};
 	struct dmarc_judgement j;
 
 	(void)state;
 	judge("{" ORG "}", "example.com", &e, &j);
 	assert_int_equal(j.disposition, DISPOSITION_TEMPERROR);
-	strcpy(dkim.domain, "example.net");
+	strcpy(dkim.signature.domain, "example.net");
 	judge("{" ORG "}", "example.com", &e, &j);
 	assert_int_equal(j.disposition, DISPOSITION_REJECT);
 }

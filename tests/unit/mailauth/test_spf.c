@@ -141,6 +141,12 @@ static void test_results(void **state)
 		{"{\"example.com\": [{\"TXT\": \"v=spf1 a -all\"}, {\"A\": \"1.1.1.1\"}, {\"A\": "
 		 "\"192.0.2.1\"}]}",
 			"192.0.2.1", "a@example.com", SPF_PASS},
+		{"{\"xn--bcher-kva.example\": [{\"TXT\": \"v=spf1 ip4:192.0.2.1 -all\"}]}",
+			"192.0.2.1",
+			"a@b\xc3\xbc"
+			"cher.example",
+			SPF_PASS},
+		{"{}", "192.0.2.1", "a@\xff.example", SPF_NONE},
 		{"{\"helo.example\": [{\"TXT\": \"v=spf1 -all\"}]}", "192.0.2.1", "", SPF_FAIL},
 		{"{\"example.com\": [{\"TXT\": \"v=spf1\"}, {\"TXT\": \"v=spf1\"}]}", "192.0.2.1",
 			"a@example.com", SPF_PERMERROR},
