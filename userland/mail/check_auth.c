@@ -1,4 +1,4 @@
-/* Who really sent it: SPF, DKIM and DMARC, evaluated by mailauthd. */
+/* Who really sent it: SPF, DKIM, DMARC and ARC, evaluated by mailauthd. */
 #include <errno.h>
 #include <string.h>
 
@@ -89,6 +89,35 @@ static int read_remove(sd_json_variant *list, struct span message, struct findin
 	return r;
 }
 
+/* Like check_text(), but letters of all scripts stay. sd-json has checked that it is UTF-8. */
+static void copy_utf8(sd_json_variant *object, const char *key, char *out, size_t cap)
+{
+	sd_json_variant *v = sd_json_variant_by_key(object, key);
+	const char *text = v && sd_json_variant_is_string(v) ? sd_json_variant_string(v) : "";
+	size_t n = strnlen(text, cap - 1);
+
+	while (n && (text[n] & 0xc0) == 0x80) /* not in the middle of a character */
+		n--;
+	memcpy(out, text, n);
+	out[n] = 0;
+	for (char *p = out; *p; p++)
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			*p = '?';
+}
+
+static void read_author(sd_json_variant *answer, struct findings *f)
+{
+	sd_json_variant *from = sd_json_variant_by_key(answer, "from");
+	sd_json_variant *arc = sd_json_variant_by_key(answer, "arc");
+
+	check_text(from, "domain", f->from.domain, sizeof(f->from.domain));
+	copy_utf8(from, "address", f->from.address, sizeof(f->from.address));
+	copy_utf8(from, "display_name", f->from.display_name, sizeof(f->from.display_name));
+	check_text(arc, "result", f->arc.result, sizeof(f->arc.result));
+	check_text(arc, "sealer", f->arc.sealer, sizeof(f->arc.sealer));
+	check_text(answer, "refusal", f->refusal, sizeof(f->refusal));
+}
+
 static int read_answer(sd_json_variant *answer, struct span message, struct findings *f)
 {
 	sd_json_variant *spf = sd_json_variant_by_key(answer, "spf");
@@ -101,6 +130,8 @@ static int read_answer(sd_json_variant *answer, struct span message, struct find
 	check_text(dmarc, "domain", f->dmarc.domain, sizeof(f->dmarc.domain));
 	check_text(dmarc, "policy", f->dmarc.policy, sizeof(f->dmarc.policy));
 	check_text(dmarc, "disposition", f->dmarc.disposition, sizeof(f->dmarc.disposition));
+	check_text(dmarc, "voucher", f->dmarc.voucher, sizeof(f->dmarc.voucher));
+	read_author(answer, f);
 	int r = read_dkim(sd_json_variant_by_key(answer, "dkim"), f);
 	if (r == 0)
 		r = read_remove(sd_json_variant_by_key(answer, "remove"), message, f);
@@ -111,6 +142,7 @@ const struct mail_check check_auth = {
 	.name = "auth",
 	.socket = "mailauth.varlink",
 	.method = "io.sekisho.MailAuth.Evaluate",
+	.keeps = true,
 	.ask = ask,
 	.read = read_answer,
 };

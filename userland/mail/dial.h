@@ -1,40 +1,66 @@
 /*
- * dial: maild's side of maildial, which holds the privilege that maild does not have.
+ * dial: how maild asks maildial, which holds the privilege that maild does not have, for sockets.
  *
- *	interface io.sekisho.MailDial
- *	method Dial(source: string, source_port: int, destination: string, destination_port: int) ->
- *() with the descriptor of a connecting, non-blocking socket method Beat() -> ()
+ * One connection of whole records (SOCK_SEQPACKET) for everything, made again when maildial was
+ * restarted. A request is a struct dial_request; its answer is a struct dial_answer with the same
+ * number and, when error is 0, the descriptor of a connecting, non-blocking socket. A beat has no
+ * answer. Fixed records and not Varlink: a mail is a connection, and this is half of what it costs
+ * (ADR 0011).
  *
- * One connection per Dial, closed with its answer. The beat has a connection of its own, made again
- * whenever maildial was restarted.
+ * Limits: DIAL_PENDING_MAX requests without an answer; more fail with -EBUSY.
  */
 #pragma once
 
+#include <sys/socket.h>
 #include <systemd/sd-event.h>
-#include <systemd/sd-varlink.h>
 
 #include "mail/envelope.h"
 
-#define DIAL_TIMEOUT_S 5
+#define DIAL_SOCKET "dial"
 #define DIAL_BEAT_MS 500
+#define DIAL_PENDING_MAX 1024
 
+enum dial_kind {
+	DIAL_BEAT,
+	DIAL_TRANSPARENT, /* from the source's address and port */
+	DIAL_RELAY,       /* from an address of the box itself, by its own routes */
+};
+
+struct dial_request {
+	uint32_t number;
+	uint32_t kind;
+	struct sockaddr_storage source, destination;
+};
+
+struct dial_answer {
+	uint32_t number;
+	int32_t error; /* negative errno, 0 with a descriptor */
+};
+
+/* One wish of a session; zero: none under way. */
 struct dial {
-	sd_varlink *link;
+	uint32_t number;
 	/* fd is the socket, now the callee's, or -errno */
 	void (*on_done)(void *userdata, int fd);
 	void *userdata;
+	struct dial *next, *previous;
 };
 
-/* on_done is not called when this fails. */
-int dial_start(struct dial *d, sd_event *event, const struct endpoint *source,
-	const struct endpoint *destination);
-void dial_stop(struct dial *d);
-
-struct dial_beat {
-	sd_varlink *link;
-	sd_event_source *timer;
+struct dialler {
+	sd_event *event;
+	int fd; /* -1: not connected */
+	sd_event_source *io, *timer;
+	uint32_t number;
+	unsigned pending;
+	struct dial *first;
 	bool lost; /* said so in the log */
 };
 
-int dial_beat_start(struct dial_beat *b, sd_event *event);
-void dial_beat_stop(struct dial_beat *b);
+/* Connects, and beats from now on. */
+int dialler_start(struct dialler *d, sd_event *event);
+void dialler_stop(struct dialler *d);
+
+/* on_done is not called when this fails. */
+int dial_start(struct dialler *d, struct dial *wish, enum dial_kind kind,
+	const struct endpoint *source, const struct endpoint *destination);
+void dial_stop(struct dialler *d, struct dial *wish);

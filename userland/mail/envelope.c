@@ -7,7 +7,8 @@
 static void text_copy(char *out, size_t cap, struct span text)
 {
 	text = span_take(text, cap - 1);
-	memcpy(out, text.p, text.n);
+	if (text.n)
+		memcpy(out, text.p, text.n);
 	out[text.n] = '\0';
 }
 
@@ -25,22 +26,28 @@ void envelope_mail(struct envelope *e, struct span address)
 
 bool envelope_rcpt(struct envelope *e, struct span address)
 {
-	if (e->rcpt_count < ENVELOPE_RCPT_KEPT) {
-		e->rcpt[e->rcpt_count] = span_dup(address);
-		if (!e->rcpt[e->rcpt_count])
+	if (e->rcpt_count == e->rcpt_cap) {
+		unsigned cap = e->rcpt_cap ? 2 * e->rcpt_cap : 4;
+		char **rcpt = reallocarray(e->rcpt, cap, sizeof(*rcpt));
+		if (!rcpt)
 			return false;
+		e->rcpt = rcpt;
+		e->rcpt_cap = cap;
 	}
+	e->rcpt[e->rcpt_count] = span_dup(address);
+	if (!e->rcpt[e->rcpt_count])
+		return false;
 	e->rcpt_count++;
 	return true;
 }
 
 void envelope_reset(struct envelope *e)
 {
-	for (unsigned i = 0; i < ENVELOPE_RCPT_KEPT; i++) {
+	for (unsigned i = 0; i < e->rcpt_count; i++)
 		free(e->rcpt[i]);
-		e->rcpt[i] = NULL;
-	}
-	e->rcpt_count = 0;
+	free(e->rcpt);
+	e->rcpt = NULL;
+	e->rcpt_count = e->rcpt_cap = 0;
 	e->has_mail = false;
 	e->mail_from[0] = '\0';
 }

@@ -5,8 +5,7 @@
  * server acts on. RSET, EHLO and the end of a message clear the transaction.
  *
  * Limits: an address of up to ENVELOPE_ADDRESS_BYTES is kept whole (RFC 5321 allows 256); a longer
- * one is refused with 501 before it gets here. Of the recipients ENVELOPE_RCPT_KEPT are kept by
- * name for the event, the others are counted; at ENVELOPE_RCPT_MAX the client gets 452.
+ * one is refused with 501 before it gets here. At the setting max-recipients the client gets 452.
  */
 #pragma once
 
@@ -16,8 +15,6 @@
 
 #define ENVELOPE_ADDRESS_BYTES 320
 #define ENVELOPE_HELO_BYTES 255
-#define ENVELOPE_RCPT_KEPT 32
-#define ENVELOPE_RCPT_MAX 1000
 
 struct endpoint {
 	char ip[INET6_ADDRSTRLEN];
@@ -30,7 +27,8 @@ struct envelope {
 	bool has_mail;
 	char mail_from[ENVELOPE_ADDRESS_BYTES + 1];
 	unsigned rcpt_count;
-	char *rcpt[ENVELOPE_RCPT_KEPT];
+	char **rcpt; /* room for rcpt_cap */
+	unsigned rcpt_cap;
 };
 
 void envelope_helo(struct envelope *e, struct span name);

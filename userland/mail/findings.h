@@ -33,11 +33,26 @@ struct findings {
 		char domain[256];
 		char policy[16];
 		char disposition[16];
+		char voucher[256]; /* trusted ARC sealer that made the disposition none */
 	} dmarc;
+	struct {
+		char result[16];
+		char sealer[256]; /* of the newest seal */
+	} arc;
+	struct {
+		char domain[256]; /* A-labels; empty when refused */
+		char address[512];
+		char display_name[256]; /* printable UTF-8 */
+	} from;
+	char refusal[64]; /* why no result could protect the reader; empty when there is none */
 	struct {
 		char result[16];
 		char signature[128];
 		char database[64];
+		char part[128];   /* where in the message */
+		char limit[16];   /* of result "limit": which one */
+		char reason[128]; /* of result "ambiguous": why */
+		char facts[256];  /* words of scan's reply, a blank between two */
 	} scan;
 	char *header; /* to put in front of the message; heap, NULL when there is none */
 	struct {

@@ -43,10 +43,12 @@ static int on_connection(sd_event_source *io, int listening, uint32_t events, vo
 				shed_one(l, listening);
 			return 0;
 		}
-		if (l->shared->sessions >= l->shared->settings.max_sessions)
+		if (l->shared->sessions >= l->shared->settings.max_sessions) {
+			l->shared->count.turned_away++;
 			turn_away(fd);
-		else
+		} else {
 			session_new(l->shared, fd);
+		}
 	}
 	return 0;
 }
@@ -105,5 +107,6 @@ void listener_close(struct listener *l)
 	}
 	if (l->reserve >= 0)
 		close(l->reserve);
+	l->reserve = -1;
 	l->count = 0;
 }

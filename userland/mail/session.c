@@ -23,40 +23,58 @@ void session_tell(struct session *s, struct span reply)
 
 void session_ask(struct session *s, struct span command)
 {
+	s->asked_us = session_now_us(s);
 	if (!leg_send(&s->server, command))
 		session_end(s, "421 4.3.0 Sekisho: the mail server does not read, closing\r\n");
 }
 
 void session_end(struct session *s, const char *reply)
 {
+	bool idle = !s->message;
+
 	if (s->state == SESSION_CLOSING || s->state == SESSION_DEAD)
 		return;
 	s->state = SESSION_CLOSING;
-	dial_stop(&s->dial);
+	dial_stop(&s->shared->dialler, &s->dial);
 	message_lost(s);
-	leg_flush(&s->server); /* a QUIT, or what the socket still takes */
+	queue_clear(s);
+	if (idle)
+		leg_flush(&s->server); /* a QUIT; but never the end of a message */
 	leg_close(&s->server);
 	if (reply)
 		leg_send(&s->client, span_str(reply));
+}
+
+void session_makes_no_sense(struct session *s)
+{
+	session_end(s, "421 4.5.0 Sekisho: the mail server's reply makes no sense\r\n");
 }
 
 void session_refuse(struct session *s, const char *reply)
 {
 	if (++s->errors > SESSION_ERRORS_MAX)
 		session_end(s, "421 4.7.0 Sekisho: too many refused commands, closing\r\n");
+	else if (s->queue.count)
+		queue_put(s, SMTP_UNKNOWN, reply, (struct span){0});
 	else
 		session_tell(s, span_str(reply));
 }
 
 enum smtp_parse session_reply(struct session *s, struct smtp_reply *ret)
 {
-	enum smtp_parse r = smtp_reply_parse(leg_in(&s->server), ret);
+	enum smtp_parse r;
 
+	while ((r = smtp_reply_parse(leg_in(&s->server), ret)) == SMTP_OK && s->noops > 0 &&
+		ret->code != 421) {
+		leg_consume(&s->server, ret->bytes);
+		s->noops--;
+	}
 	if (r == SMTP_OK || (r == SMTP_MORE && !s->server.eof))
 		return r;
-	session_end(s, r == SMTP_MORE
-			       ? "421 4.4.2 Sekisho: the mail server closed the connection\r\n"
-			       : "421 4.5.0 Sekisho: the mail server's reply makes no sense\r\n");
+	if (r == SMTP_MORE)
+		session_end(s, "421 4.4.2 Sekisho: the mail server closed the connection\r\n");
+	else
+		session_makes_no_sense(s);
 	return SMTP_BAD;
 }
 
@@ -78,12 +96,12 @@ bool session_is_interrupted(struct session *s)
 	return true;
 }
 
-static int on_server(sd_event_source *io, int fd, uint32_t events, void *userdata);
+static void on_server(void *userdata, uint32_t events);
 
 static void connect_failed(struct session *s, int error)
 {
 	/* What the server did, done to the client: a refused connection is refused. */
-	if (error == ECONNREFUSED) {
+	if (error == ECONNREFUSED && !s->redialled) {
 		leg_abort(&s->client);
 		s->state = SESSION_DEAD;
 		return;
@@ -91,23 +109,36 @@ static void connect_failed(struct session *s, int error)
 	session_end(s, "421 4.4.1 Sekisho: the mail server cannot be reached\r\n");
 }
 
+/* A client that has something to say before the server has greeted it is no mail server. */
+static bool is_early(struct session *s)
+{
+	if (leg_in(&s->client).n == 0 || s->redialled)
+		return false;
+	session_end(s, "554 5.5.0 Sekisho: you speak before the greeting, closing\r\n");
+	return true;
+}
+
 static bool dial_step(struct session *s)
 {
-	if (s->dial.link)
+	if (is_early(s))
+		return true;
+	if (s->dial.number)
 		return false;
-	int r = dial_start(&s->dial, s->shared->event, &s->envelope.client, &s->envelope.server);
+	int r = dial_start(&s->shared->dialler, &s->dial,
+		s->is_relay ? DIAL_RELAY : DIAL_TRANSPARENT,
+		s->is_relay ? &s->relay_from : &s->envelope.client, &s->envelope.server);
 	if (r < 0)
 		connect_failed(s, EHOSTUNREACH);
 	return r < 0;
 }
 
-static void on_dialled(void *userdata, int fd)
+void session_on_dialled(void *userdata, int fd)
 {
 	struct session *s = userdata;
 	int r = fd;
 
 	if (fd >= 0) {
-		r = leg_open(&s->server, s->shared->event, fd, true, on_server, s);
+		r = leg_open(&s->server, fd, true, on_server, s);
 		s->state = SESSION_CONNECT;
 	}
 	if (r < 0)
@@ -117,11 +148,26 @@ static void on_dialled(void *userdata, int fd)
 
 static bool connect_step(struct session *s)
 {
+	if (is_early(s))
+		return true;
 	if (s->server.connecting)
 		return false;
-	s->state = SESSION_REPLY; /* the banner is passed on like any reply */
-	s->verb = SMTP_UNKNOWN;
+	s->state = SESSION_BANNER;
+	s->asked_us = session_now_us(s);
 	return true;
+}
+
+void session_redial(struct session *s)
+{
+	leg_abort(&s->server); /* leaves no TIME_WAIT: the addresses are wanted again */
+	s->redialled = true;
+	s->state = SESSION_DIAL;
+	s->deadline_us = session_now_us(s) + SESSION_CONNECT_S * 1000000ull;
+}
+
+static bool banner_step(struct session *s)
+{
+	return is_early(s) || hello_banner_step(s);
 }
 
 static bool closing_step(struct session *s)
@@ -131,11 +177,13 @@ static bool closing_step(struct session *s)
 	/* What the client still sends is read and dropped: a close with unread bytes is a reset,
 	 * and the client would lose our last reply. */
 	leg_consume(&s->client, leg_in(&s->client).n);
-	if (leg_is_flushed(&s->client) && !s->shut) {
+	if (leg_is_flushed(&s->client) && !s->shut && s->client.fd >= 0) {
+		if (s->client.tls && !s->client.handshaking && !s->client.dead)
+			SSL_shutdown(s->client.tls);
 		shutdown(s->client.fd, SHUT_WR);
 		s->shut = moved = true;
 	}
-	if (s->client.dead || (s->shut && s->client.eof)) {
+	if (s->client.dead || s->client.handshaking || (s->shut && s->client.eof)) {
 		s->state = SESSION_DEAD;
 		return false;
 	}
@@ -151,11 +199,12 @@ static bool is_abandoned(const struct session *s)
 	case SESSION_CLOSING:
 	case SESSION_DEAD:
 		return false;
-	case SESSION_REPLY:
 	case SESSION_RESET:
 	case SESSION_COMMAND: /* command.c reads to the end first */
 	case SESSION_AUTH:
 	case SESSION_DATA:
+	case SESSION_CHUNK:
+	case SESSION_TUNNEL:
 		return s->client.dead;
 	default:
 		return s->client.eof;
@@ -167,10 +216,15 @@ static bool session_step(struct session *s)
 	static bool (*const steps[])(struct session *) = {
 		[SESSION_DIAL] = dial_step,
 		[SESSION_CONNECT] = connect_step,
+		[SESSION_BANNER] = banner_step,
 		[SESSION_COMMAND] = command_step,
-		[SESSION_REPLY] = command_reply_step,
 		[SESSION_AUTH] = command_auth_step,
-		[SESSION_DATA] = message_data_step,
+		[SESSION_STARTTLS] = hello_starttls_step,
+		[SESSION_SERVER_TLS] = hello_server_tls_step,
+		[SESSION_CLIENT_TLS] = hello_client_tls_step,
+		[SESSION_TUNNEL] = hello_tunnel_step,
+		[SESSION_DATA] = intake_data_step,
+		[SESSION_CHUNK] = intake_chunk_step,
 		[SESSION_CHECK] = message_check_step,
 		[SESSION_DATA_REPLY] = message_data_reply_step,
 		[SESSION_SEND] = message_send_step,
@@ -194,6 +248,12 @@ static uint64_t state_limit_us(const struct session *s)
 	case SESSION_DIAL:
 	case SESSION_CONNECT:
 		return SESSION_CONNECT_S * 1000000ull;
+	case SESSION_SERVER_TLS:
+	case SESSION_CLIENT_TLS:
+		return SESSION_TLS_S * 1000000ull;
+	case SESSION_DATA:
+	case SESSION_CHUNK:
+		return s->shared->settings.data_timeout_s * 1000000ull;
 	case SESSION_CHECK: /* the checks have their own, this is the net under it */
 		return 2 * CHECK_TIMEOUT_S * 1000000ull;
 	case SESSION_FINAL:
@@ -205,73 +265,108 @@ static uint64_t state_limit_us(const struct session *s)
 	}
 }
 
-/* The timer is set again only when it would come too late: a busy session costs nothing. */
-static void deadline_set(struct session *s)
+/* The server waits while a message comes in or is checked; its own time-out must not strike. */
+static bool wants_keepalive(const struct session *s)
 {
-	s->deadline_us = session_now_us(s) + state_limit_us(s);
-	if (s->deadline_us < s->armed_us || s->armed_us == 0) {
-		s->armed_us = s->deadline_us;
+	return s->message && s->server.fd >= 0 &&
+	       (s->state == SESSION_DATA || s->state == SESSION_CHUNK ||
+		       s->state == SESSION_CHECK || s->state == SESSION_COMMAND);
+}
+
+/* The timer is set again only when it would come too late: a busy session costs nothing. */
+static void timer_arm(struct session *s)
+{
+	uint64_t next = s->deadline_us;
+
+	if (wants_keepalive(s) && s->asked_us + SESSION_KEEPALIVE_S * 1000000ull < next)
+		next = s->asked_us + SESSION_KEEPALIVE_S * 1000000ull;
+	if (next < s->armed_us || s->armed_us == 0) {
+		s->armed_us = next;
 		sd_event_source_set_time(s->timer, s->armed_us);
 		sd_event_source_set_enabled(s->timer, SD_EVENT_ONESHOT);
 	}
 }
 
-static void session_free(struct session *s)
+void session_free(struct session *s)
 {
-	dial_stop(&s->dial);
+	dial_stop(&s->shared->dialler, &s->dial);
 	message_free(s);
+	queue_clear(s);
 	envelope_reset(&s->envelope);
+	quota_leave(s->source);
 	sd_event_source_disable_unref(s->timer);
 	leg_close(&s->client);
 	leg_close(&s->server);
+	if (s->next)
+		s->next->previous = s->previous;
+	if (s->previous)
+		s->previous->next = s->next;
+	else
+		s->shared->first = s->next;
 	s->shared->sessions--;
+	free(s->greeting);
 	free(s);
+}
+
+/* One round: all steps that are possible, then what came of them goes out. */
+static bool session_round(struct session *s)
+{
+	bool moved = false;
+
+	while (s->state != SESSION_DEAD && session_step(s))
+		moved = true;
+	moved |= leg_flush(&s->server);
+	moved |= leg_flush(&s->client);
+	if (leg_has_more(&s->client))
+		moved |= leg_read(&s->client);
+	if (leg_has_more(&s->server))
+		moved |= leg_read(&s->server);
+	return moved;
 }
 
 void session_pump(struct session *s)
 {
 	enum session_state before = s->state;
-	bool moved, any = false;
+	bool any = false;
 
-	do {
-		moved = session_step(s);
-		moved |= leg_flush(&s->server);
-		moved |= leg_flush(&s->client);
-		any |= moved;
-	} while (moved && s->state != SESSION_DEAD);
+	while (s->state != SESSION_DEAD && session_round(s))
+		any = true;
 	if (s->state == SESSION_DEAD) {
 		session_free(s);
 		return;
 	}
 	/* Bytes dropped while closing do not buy more time. */
 	if (s->state != SESSION_CLOSING ? any : before != SESSION_CLOSING)
-		deadline_set(s);
+		s->deadline_us = session_now_us(s) + state_limit_us(s);
+	timer_arm(s);
+	leg_park(&s->client);
+	leg_park(&s->server);
 	leg_arm(&s->client);
 	leg_arm(&s->server);
 }
 
-static int on_client(sd_event_source *io, int fd, uint32_t events, void *userdata)
+void session_on_client(void *userdata, uint32_t events)
 {
 	struct session *s = userdata;
 
-	(void)io;
-	(void)fd;
 	if (events & EPOLLERR || (events & EPOLLHUP && s->client.eof))
 		s->client.dead = s->client.eof = true;
+	if (events & EPOLLOUT)
+		s->client.blocked = false;
 	leg_read(&s->client);
 	session_pump(s);
-	return 0;
 }
 
-static int on_server(sd_event_source *io, int fd, uint32_t events, void *userdata)
+static void on_server(void *userdata, uint32_t events)
 {
 	struct session *s = userdata;
 	int error = 0;
 	socklen_t len = sizeof(error);
 
-	(void)io;
+	if (events & EPOLLOUT)
+		s->server.blocked = false;
 	if (s->server.connecting) {
-		getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len);
+		getsockopt(s->server.fd, SOL_SOCKET, SO_ERROR, &error, &len);
 		s->server.connecting = false;
 		if (error)
 			connect_failed(s, error);
@@ -279,71 +374,53 @@ static int on_server(sd_event_source *io, int fd, uint32_t events, void *userdat
 		leg_read(&s->server);
 	}
 	session_pump(s);
-	return 0;
 }
 
-static int on_timer(sd_event_source *timer, uint64_t usec, void *userdata)
+static void keepalive_send(struct session *s)
+{
+	if (!wants_keepalive(s) ||
+		session_now_us(s) < s->asked_us + SESSION_KEEPALIVE_S * 1000000ull)
+		return;
+	s->noops++;
+	session_ask(s, SPAN_LIT("NOOP\r\n"));
+}
+
+static void time_out(struct session *s)
+{
+	if (s->state == SESSION_CLOSING)
+		s->state = SESSION_DEAD;
+	else if (s->state == SESSION_SERVER_TLS)
+		hello_tls_failed(s);
+	else
+		session_end(
+			s, s->state <= SESSION_BANNER
+				   ? "421 4.4.1 Sekisho: the mail server does not answer\r\n"
+				   : "421 4.4.2 Sekisho: nothing came for too long, closing\r\n");
+}
+
+int session_on_timer(sd_event_source *timer, uint64_t usec, void *userdata)
 {
 	struct session *s = userdata;
 
 	(void)timer;
 	(void)usec;
 	s->armed_us = 0;
-	if (session_now_us(s) < s->deadline_us) {
-		s->armed_us = s->deadline_us;
-		sd_event_source_set_time(s->timer, s->armed_us);
-		return sd_event_source_set_enabled(s->timer, SD_EVENT_ONESHOT);
-	}
-	if (s->state == SESSION_CLOSING)
-		s->state = SESSION_DEAD;
-	else
-		session_end(
-			s, s->state <= SESSION_CONNECT
-				   ? "421 4.4.1 Sekisho: the mail server does not answer\r\n"
-				   : "421 4.4.2 Sekisho: nothing came for too long, closing\r\n");
+	keepalive_send(s);
+	if (session_now_us(s) >= s->deadline_us)
+		time_out(s);
 	session_pump(s);
 	return 0;
 }
 
-static int session_init(struct session *s, int fd)
+void session_drain_all(struct mail_shared *shared, bool now)
 {
-	struct sockaddr_storage peer, own;
-	socklen_t peer_len = sizeof(peer), own_len = sizeof(own);
+	struct session *next;
 
-	/* TPROXY: the connection's own address is the one the client dialled. */
-	if (getpeername(fd, (struct sockaddr *)&peer, &peer_len) < 0 ||
-		getsockname(fd, (struct sockaddr *)&own, &own_len) < 0)
-		return -errno;
-	if (!endpoint_of(&peer, &s->envelope.client) || !endpoint_of(&own, &s->envelope.server))
-		return -EAFNOSUPPORT;
-	if (s->shared->has_upstream)
-		s->envelope.server = s->shared->upstream;
-	int r = sd_event_add_time_relative(s->shared->event, &s->timer, CLOCK_MONOTONIC,
-		SESSION_CONNECT_S * 1000000ull, 0, on_timer, s);
-	if (r < 0)
-		return r;
-	return leg_open(&s->client, s->shared->event, fd, false, on_client, s);
-}
-
-int session_new(struct mail_shared *shared, int fd)
-{
-	struct session *s = calloc(1, sizeof(*s));
-
-	if (!s) {
-		close(fd);
-		return -ENOMEM;
+	shared->draining = true;
+	for (struct session *s = shared->first; s; s = next) {
+		next = s->next;
+		if (now && s->state != SESSION_CLOSING)
+			session_end(s, "421 4.3.2 Sekisho: restarting, try again\r\n");
+		session_pump(s);
 	}
-	s->shared = shared;
-	s->client.fd = fd;
-	s->server.fd = -1;
-	s->dial = (struct dial){.on_done = on_dialled, .userdata = s};
-	shared->sessions++;
-	shared->count.sessions++;
-	int r = session_init(s, fd);
-	if (r < 0) {
-		session_free(s);
-		return r;
-	}
-	session_pump(s);
-	return 0;
 }

@@ -5,8 +5,11 @@ static const struct {
 	enum smtp_verb verb;
 } verbs[] = {
 	{SPAN_LIT("AUTH"), SMTP_AUTH},
+	{SPAN_LIT("BDAT"), SMTP_BDAT},
 	{SPAN_LIT("DATA"), SMTP_DATA},
 	{SPAN_LIT("EHLO"), SMTP_EHLO},
+	{SPAN_LIT("ETRN"), SMTP_ETRN},
+	{SPAN_LIT("EXPN"), SMTP_EXPN},
 	{SPAN_LIT("HELO"), SMTP_HELO},
 	{SPAN_LIT("HELP"), SMTP_HELP},
 	{SPAN_LIT("MAIL"), SMTP_MAIL},
@@ -14,29 +17,8 @@ static const struct {
 	{SPAN_LIT("QUIT"), SMTP_QUIT},
 	{SPAN_LIT("RCPT"), SMTP_RCPT},
 	{SPAN_LIT("RSET"), SMTP_RSET},
+	{SPAN_LIT("STARTTLS"), SMTP_STARTTLS},
 	{SPAN_LIT("VRFY"), SMTP_VRFY},
-};
-
-/*
- * The extensions whose commands and parameters this relay understands or may pass blindly. Left
- * out on purpose: STARTTLS (the session would become unreadable), CHUNKING and BINARYMIME (a second
- * way to send a message), XCLIENT and XFORWARD (claims about the client), REQUIRETLS, BURL, ETRN.
- */
-static const struct span extensions[] = {
-	SPAN_LIT("8BITMIME"),
-	SPAN_LIT("AUTH"),
-	SPAN_LIT("DELIVERBY"),
-	SPAN_LIT("DSN"),
-	SPAN_LIT("ENHANCEDSTATUSCODES"),
-	SPAN_LIT("FUTURERELEASE"),
-	SPAN_LIT("HELP"),
-	SPAN_LIT("LIMITS"),
-	SPAN_LIT("MT-PRIORITY"),
-	SPAN_LIT("NO-SOLICITING"),
-	SPAN_LIT("PIPELINING"), /* commands are still sent on one by one */
-	SPAN_LIT("RRVS"),
-	SPAN_LIT("SIZE"),
-	SPAN_LIT("SMTPUTF8"),
 };
 
 static bool has_control(struct span line)
@@ -107,7 +89,8 @@ static struct span route_cut(struct span path)
 	return colon < 0 ? path : span_skip(path, (size_t)colon + 1);
 }
 
-bool smtp_path(struct span argument, struct span prefix, struct span *ret)
+bool smtp_path(
+	struct span argument, struct span prefix, struct span *ret, struct span *ret_parameters)
 {
 	size_t end = 0;
 
@@ -120,13 +103,28 @@ bool smtp_path(struct span argument, struct span prefix, struct span *ret)
 			(end + 1 < s.n && s.p[end + 1] != ' ' && s.p[end + 1] != '\t'))
 			return false;
 		*ret = route_cut(span_take(s, end));
+		*ret_parameters = span_skip(s, end + 1);
 		return true;
 	}
-	/* Without brackets: some servers take it, so it must be seen as they see it. */
+	/* Without brackets: some servers take it, so it must be seen as they see it. One that looks
+	 * for brackets further on would see another address. */
 	while (end < s.n && s.p[end] != ' ' && s.p[end] != '\t')
-		end++;
+		if (memchr("<>\"(),;\\", s.p[end++], 8))
+			return false;
 	*ret = span_take(s, end);
+	*ret_parameters = span_skip(s, end);
 	return end > 0;
+}
+
+bool smtp_chunk(struct span argument, uint64_t *ret_bytes, bool *ret_last)
+{
+	ptrdiff_t blank = span_chr(argument, ' ');
+	struct span number = blank < 0 ? argument : span_take(argument, (size_t)blank);
+	struct span rest = span_trim(span_skip(argument, number.n));
+
+	*ret_last = rest.n > 0;
+	return span_u64(number, UINT32_MAX, ret_bytes) &&
+	       (rest.n == 0 || span_caseeq(rest, SPAN_LIT("LAST")));
 }
 
 /* Length of a sequence by its first byte, and the least code point that needs so many (RFC 3629).
@@ -210,39 +208,4 @@ enum smtp_parse smtp_reply_parse(struct span in, struct smtp_reply *ret)
 			return SMTP_OK;
 		}
 	}
-}
-
-static bool extension_known(struct span text)
-{
-	size_t n = 0;
-
-	/* "AUTH=LOGIN" is an old spelling of "AUTH LOGIN". */
-	while (n < text.n && text.p[n] != ' ' && text.p[n] != '=')
-		n++;
-	for (size_t i = 0; i < sizeof(extensions) / sizeof(*extensions); i++)
-		if (span_caseeq(span_take(text, n), extensions[i]))
-			return true;
-	return false;
-}
-
-size_t smtp_ehlo_filter(struct span reply, uint8_t *out)
-{
-	size_t n = 0, last = 0, bytes = 0;
-	bool greeting = true;
-
-	while (smtp_line(reply, SMTP_REPLY_LINE_BYTES, &bytes) == SMTP_OK) {
-		struct span text = span_skip(span_take(reply, bytes - 2), 4);
-		if (greeting || extension_known(text)) {
-			last = n;
-			memcpy(out + n, reply.p, bytes);
-			if (bytes > 5)
-				out[n + 3] = '-';
-			n += bytes;
-		}
-		greeting = false;
-		reply = span_skip(reply, bytes);
-	}
-	if (n > last + 5)
-		out[last + 3] = ' ';
-	return n;
 }

@@ -4,9 +4,8 @@
  * A client's bytes are cut at LF; a line that does not end in CRLF, or that holds any other control
  * byte, is BAD and never reaches the server, so both legs agree on where a command ends. The verb
  * is looked up in a table: what is not in it is not passed on. A server's reply is one or more
- * lines with the same code (RFC 5321, section 4.2.1). From an EHLO reply the keywords that are not
- * in the table of known extensions are left out: an extension nobody here knows could change what
- * the bytes after it mean.
+ * lines with the same code (RFC 5321, section 4.2.1). What EHLO offers and MAIL asks for is
+ * esmtp.h's.
  *
  * Limits: the line lengths below; a longer line is TOOLONG (command) or BAD (reply).
  * Refuses: bare CR and bare LF, control bytes, replies whose lines disagree.
@@ -25,8 +24,11 @@ enum smtp_parse { SMTP_OK, SMTP_MORE, SMTP_BAD, SMTP_TOOLONG };
 enum smtp_verb {
 	SMTP_UNKNOWN, /* refused with 502 */
 	SMTP_AUTH,
+	SMTP_BDAT,
 	SMTP_DATA,
 	SMTP_EHLO,
+	SMTP_ETRN,
+	SMTP_EXPN,
 	SMTP_HELO,
 	SMTP_HELP,
 	SMTP_MAIL,
@@ -34,7 +36,9 @@ enum smtp_verb {
 	SMTP_QUIT,
 	SMTP_RCPT,
 	SMTP_RSET,
+	SMTP_STARTTLS,
 	SMTP_VRFY,
+	SMTP_VERBS,
 };
 
 struct smtp_command {
@@ -48,8 +52,12 @@ enum smtp_parse smtp_line(struct span in, size_t max, size_t *ret_bytes);
 enum smtp_parse smtp_command_parse(struct span in, struct smtp_command *ret);
 
 /* The address of "FROM:<a@b> SIZE=1", with prefix "FROM:"; empty for <>. A source route is cut off
- * (RFC 5321, appendix C). False when there is none to be read. */
-bool smtp_path(struct span argument, struct span prefix, struct span *ret);
+ * (RFC 5321, appendix C). *ret_parameters: what follows. False when there is none to be read. */
+bool smtp_path(
+	struct span argument, struct span prefix, struct span *ret, struct span *ret_parameters);
+
+/* "86 LAST": RFC 3030, section 2. */
+bool smtp_chunk(struct span argument, uint64_t *ret_bytes, bool *ret_last);
 
 /* RFC 3629: what JSON and the checks can take. ASCII is. */
 bool smtp_is_utf8(struct span text);
@@ -60,6 +68,3 @@ struct smtp_reply {
 };
 
 enum smtp_parse smtp_reply_parse(struct span in, struct smtp_reply *ret);
-
-/* Copies an EHLO reply without the extensions that cannot be guarded. out has reply.n bytes. */
-size_t smtp_ehlo_filter(struct span reply, uint8_t *out);

@@ -1,10 +1,12 @@
-/* The message: taken from the client, checked, then sent on, refused or deferred. */
+/* The message, spooled: checked, then sent on, refused or deferred. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "mail/event.h"
+#include "mail/policy_tag.h"
+#include "mail/quarantine_control.h"
 #include "mail/session.h"
 
 static bool is_checked(const struct message *m)
@@ -19,17 +21,23 @@ static void message_close(struct session *s, struct span reply)
 	struct counters *count = &s->shared->count;
 	uint64_t *const by_action[] = {
 		[ACTION_ACCEPT] = &count->accepted,
+		[ACTION_TAG] = &count->tagged,
+		[ACTION_QUARANTINE] = &count->quarantined,
 		[ACTION_REJECT] = &count->refused,
 		[ACTION_DEFER] = &count->deferred,
 	};
 	struct mail_event event = {
 		.envelope = &s->envelope,
 		.findings = is_checked(m) ? &m->checks.found : NULL,
-		.size_bytes = m->spool.map ? m->spool.bytes : m->received_bytes,
+		.size_bytes = m->spool.fd >= 0 ? m->spool.bytes : m->received_bytes,
+		.text = is_checked(m) ? spool_text(&m->spool) : (struct span){0},
+		.decision = &m->decision,
 		.action = m->decision.action,
 		.why = m->decision.why,
 		.reply = reply,
 		.ms = (session_now_us(s) - m->start_us) / 1000,
+		.client_tls = s->client.tls,
+		.server_tls = s->server.tls,
 	};
 
 	count->messages++;
@@ -44,6 +52,7 @@ void message_free(struct session *s)
 	if (!s->message)
 		return;
 	checks_stop(&s->message->checks);
+	outgoing_free(&s->message->outgoing);
 	spool_close(&s->message->spool);
 	free(s->message);
 	s->message = NULL;
@@ -73,8 +82,7 @@ static void message_answer(struct session *s, struct span reply)
 	session_tell(s, reply);
 }
 
-static void message_refuse(
-	struct session *s, enum action action, const char *why, const char *reply)
+void message_refuse(struct session *s, enum action action, const char *why, const char *reply)
 {
 	struct decision *d = &s->message->decision;
 
@@ -83,41 +91,48 @@ static void message_refuse(
 	message_answer(s, span_str(reply));
 }
 
-void message_begin(struct session *s)
-{
-	struct message *m;
-
-	if (!s->envelope.has_mail || s->envelope.rcpt_count == 0) {
-		session_refuse(s, "503 5.5.1 Sekisho: no recipient was accepted\r\n");
-		return;
-	}
-	/* DATA ends a group of commands (RFC 2920): what is here already would be read as commands
-	 * by a server that refuses, as a message by one that accepts. */
-	if (leg_in(&s->client).n) {
-		session_end(s, "503 5.5.0 Sekisho: bytes after DATA before its reply, closing\r\n");
-		return;
-	}
-	m = calloc(1, sizeof(*m));
-	if (!m || spool_open(&m->spool, &s->shared->pool, s->shared->settings.max_message_bytes) <
-			  0) {
-		free(m);
-		session_refuse(s, "451 4.3.0 Sekisho: no memory for a message, try again\r\n");
-		return;
-	}
-	m->start_us = session_now_us(s);
-	m->checks.userdata = s;
-	s->message = m;
-	s->state = SESSION_DATA;
-	session_tell(
-		s, SPAN_LIT("354 Sekisho: send the message, end it with a line of one dot\r\n"));
-}
-
 static void on_checked(void *userdata)
 {
 	session_pump(userdata);
 }
 
-static void message_complete(struct session *s)
+/* The header: all of it in front of the first empty line. */
+static void header_measure(struct span text, size_t *ret_bytes, size_t *ret_fields)
+{
+	size_t at = 0, fields = 0;
+
+	while (at < text.n && text.p[at] != '\r') {
+		ptrdiff_t lf = span_chr(span_skip(text, at), '\n');
+		fields += text.p[at] != ' ' && text.p[at] != '\t';
+		at = lf < 0 ? text.n : at + (size_t)lf + 1;
+	}
+	*ret_bytes = at;
+	*ret_fields = fields;
+}
+
+/* A message that no limit of the settings lets pass is refused for good. */
+static bool is_over_limits(struct session *s)
+{
+	const struct settings *settings = &s->shared->settings;
+	const struct message *m = s->message;
+	size_t bytes, fields;
+
+	header_measure(spool_text(&m->spool), &bytes, &fields);
+	if (bytes > settings->max_header_bytes)
+		message_refuse(s, ACTION_REJECT, "header larger than max-header-bytes",
+			"552 5.3.4 Sekisho: refused, the header is too large\r\n");
+	else if (fields > settings->max_header_fields)
+		message_refuse(s, ACTION_REJECT, "more fields than max-header-fields",
+			"550 5.6.0 Sekisho: refused, too many header fields\r\n");
+	else if (m->decoder.line_bytes_max > settings->max_line_bytes)
+		message_refuse(s, ACTION_REJECT, "a line longer than max-line-bytes",
+			"550 5.6.0 Sekisho: refused, a line is too long\r\n");
+	else
+		return false;
+	return true;
+}
+
+void message_complete(struct session *s)
 {
 	struct message *m = s->message;
 	char reply[128];
@@ -128,7 +143,7 @@ static void message_complete(struct session *s)
 	};
 
 	m->complete = true;
-	if (m->decoder.flaw != DATA_FINE) {
+	if (m->decoder.flaw != DATA_FINE && !m->decoder.normalise) {
 		snprintf(reply, sizeof(reply),
 			"550 5.6.11 Sekisho: refused, the message holds %s\r\n",
 			data_flaw_text(m->decoder.flaw));
@@ -141,7 +156,7 @@ static void message_complete(struct session *s)
 		return;
 	}
 	if (m->spool.full == SPOOL_POOL_FULL) {
-		message_refuse(s, ACTION_DEFER, "no memory left for messages",
+		message_refuse(s, ACTION_DEFER, "no room left for messages",
 			"452 4.3.1 Sekisho: not now, too many messages at once\r\n");
 		return;
 	}
@@ -150,45 +165,68 @@ static void message_complete(struct session *s)
 			"451 4.3.0 Sekisho: not now, the message could not be kept\r\n");
 		return;
 	}
+	if (is_over_limits(s))
+		return;
 	s->state = SESSION_CHECK;
 	m->checks.on_done = on_checked;
 	checks_start(&m->checks, s->shared->event, &question);
 }
 
-/* A client that sends on and on after its message is already too large. */
-static bool is_flooding(const struct message *m)
+static void message_not_kept(struct session *s, int error)
 {
-	return m->received_bytes / 2 > m->spool.max_bytes;
+	message_refuse(s, ACTION_DEFER, strerror(-error),
+		"451 4.3.1 Sekisho: not now, the message could not be kept\r\n");
 }
 
-bool message_data_step(struct session *s)
+/* Into the quarantine: it is on the disk before the client is told. */
+static void message_quarantine(struct session *s)
 {
-	static uint8_t text[LEG_BUFFER_BYTES + 1]; /* one session at a time is in here */
+	struct decision *d = &s->message->decision;
+	char reply[80];
+	int r = quarantine_keep(s, &d->quarantine_id);
+
+	if (r < 0) {
+		message_not_kept(s, r);
+		return;
+	}
+	snprintf(reply, sizeof(reply), "250 2.6.0 Sekisho: taken, number %llu\r\n",
+		(unsigned long long)d->quarantine_id);
+	message_answer(s, span_str(reply));
+}
+
+/* To the server: the fields of ours in front, what is not to pass left out. */
+static void message_forward(struct session *s)
+{
 	struct message *m = s->message;
-	struct span in = leg_in(&s->client);
-	size_t n = 0;
 
-	if (session_is_interrupted(s))
-		return true;
-	if (in.n == 0) {
-		if (s->client.eof)
-			session_end(s, NULL);
-		return s->client.eof;
+	if (outgoing_init(&m->outgoing, &m->checks.found, spool_text(&m->spool), m->chunked) < 0) {
+		message_refuse(s, ACTION_DEFER, strerror(ENOMEM),
+			"451 4.3.0 Sekisho: not now, no memory\r\n");
+	} else if (m->chunked) {
+		s->state = SESSION_SEND;
+	} else {
+		s->state = SESSION_DATA_REPLY;
+		session_ask(s, SPAN_LIT("DATA\r\n"));
 	}
-	size_t used = data_decode(&m->decoder, in, text, &n);
-	leg_consume(&s->client, used);
-	m->received_bytes += used;
-	if (m->error == 0)
-		m->error = spool_write(&m->spool, span_of(text, n));
-	if (m->decoder.end) {
-		message_complete(s);
-	} else if (is_flooding(m)) {
-		message_refuse(s, ACTION_REJECT, "far larger than max-message-bytes",
-			"552 5.3.4 Sekisho: refused, the message is too large, closing\r\n");
-		session_end(s, NULL);
-	}
-	return true;
 }
+
+/* The decision's own words to the client; the server never saw the message. */
+static void message_turn_away(struct session *s)
+{
+	char reply[sizeof(s->message->decision.reply)];
+
+	memcpy(reply, s->message->decision.reply, sizeof(reply));
+	message_answer(s, span_str(reply));
+}
+
+/* What is done about each decision of policy.h. */
+static void (*const acts[])(struct session *s) = {
+	[ACTION_ACCEPT] = message_forward,
+	[ACTION_TAG] = message_forward,
+	[ACTION_QUARANTINE] = message_quarantine,
+	[ACTION_REJECT] = message_turn_away,
+	[ACTION_DEFER] = message_turn_away,
+};
 
 bool message_check_step(struct session *s)
 {
@@ -198,15 +236,16 @@ bool message_check_step(struct session *s)
 		return true;
 	if (m->checks.pending || leg_in(&s->server).n)
 		return false;
-	policy_decide(&m->checks.found, &s->shared->settings, &m->decision);
-	if (m->decision.action == ACTION_ACCEPT) {
-		s->state = SESSION_DATA_REPLY;
-		session_ask(s, SPAN_LIT("DATA\r\n"));
-	} else {
-		char reply[sizeof(m->decision.reply)];
-		memcpy(reply, m->decision.reply, sizeof(reply));
-		message_answer(s, span_str(reply));
-	}
+	struct policy_subject subject = {.findings = &m->checks.found,
+		.envelope = &s->envelope,
+		.text = spool_text(&m->spool)};
+	policy_decide(&subject, &s->shared->settings, &m->decision);
+	int r = policy_tag(&m->checks.found, spool_text(&m->spool),
+		m->decision.action == ACTION_TAG ? m->decision.rule : NULL);
+	if (r < 0)
+		message_not_kept(s, r);
+	else
+		acts[m->decision.action](s);
 	return true;
 }
 
@@ -231,11 +270,6 @@ static void message_hand_back(struct session *s, const struct smtp_reply *reply)
 	leg_consume(&s->server, reply->bytes);
 }
 
-static void makes_no_sense(struct session *s)
-{
-	session_end(s, "421 4.5.0 Sekisho: the mail server's reply makes no sense\r\n");
-}
-
 bool message_data_reply_step(struct session *s)
 {
 	struct smtp_reply reply;
@@ -246,7 +280,7 @@ bool message_data_reply_step(struct session *s)
 		leg_consume(&s->server, reply.bytes);
 		s->state = SESSION_SEND;
 	} else if (reply.code < 400) {
-		makes_no_sense(s);
+		session_makes_no_sense(s);
 	} else if (reply.code == 421) {
 		message_hand_back(s, &reply);
 		session_end(s, NULL);
@@ -258,24 +292,6 @@ bool message_data_reply_step(struct session *s)
 		}
 	}
 	return true;
-}
-
-/* The next run of bytes to be sent: our header, then the message between the ranges left out. */
-static struct span next_piece(struct message *m, size_t **ret_sent)
-{
-	const struct findings *f = &m->checks.found;
-	struct span header = span_skip(span_str(f->header), m->header_sent);
-	struct span text = spool_text(&m->spool);
-
-	if (header.n) {
-		*ret_sent = &m->header_sent;
-		return header;
-	}
-	while (m->removed < f->remove_count && m->text_sent == f->remove[m->removed].offset)
-		m->text_sent += f->remove[m->removed++].bytes;
-	size_t end = m->removed < f->remove_count ? f->remove[m->removed].offset : text.n;
-	*ret_sent = &m->text_sent;
-	return span_skip(span_take(text, end), m->text_sent);
 }
 
 /* A reply before the end of the message: a refusal is handed back, anything else is a lie. */
@@ -292,42 +308,29 @@ static bool send_is_interrupted(struct session *s)
 		message_hand_back(s, &reply);
 		session_end(s, NULL);
 	} else if (r == SMTP_OK) {
-		makes_no_sense(s);
+		session_makes_no_sense(s);
 	}
 	return true;
 }
 
 bool message_send_step(struct session *s)
 {
-	struct message *m = s->message;
-	size_t cap, moved = 0;
+	struct outgoing *o = &s->message->outgoing;
+	struct iovec runs[OUTGOING_RUNS];
 
 	if (send_is_interrupted(s))
 		return true;
-	if (m->sent) {
+	if (outgoing_is_done(o)) {
 		bool flushed = leg_is_flushed(&s->server);
 		if (flushed)
 			s->state = SESSION_FINAL;
 		return flushed;
 	}
-	uint8_t *out = leg_space(&s->server, &cap);
-	for (;;) {
-		size_t n = 0, *sent;
-		struct span piece = next_piece(m, &sent);
-
-		if (piece.n == 0)
-			break;
-		size_t taken = data_encode(&m->encoder, piece, out + moved, cap - moved, &n);
-		if (taken == 0) { /* the leg is full */
-			leg_filled(&s->server, moved);
-			return moved > 0;
-		}
-		*sent += taken;
-		moved += n;
-	}
-	leg_filled(&s->server, moved);
-	m->sent = leg_send(&s->server, SPAN_LIT(".\r\n"));
-	return moved > 0 || m->sent;
+	int count = outgoing_runs(o, runs);
+	size_t sent = s->server.blocked ? 0 : leg_sendv(&s->server, runs, count);
+	outgoing_advance(o, runs, count, sent);
+	s->asked_us = session_now_us(s);
+	return sent > 0 || s->server.dead;
 }
 
 bool message_final_step(struct session *s)
@@ -337,7 +340,7 @@ bool message_final_step(struct session *s)
 	if (session_reply(s, &reply) != SMTP_OK)
 		return s->state == SESSION_CLOSING;
 	if (reply.code >= 300 && reply.code < 400) {
-		makes_no_sense(s);
+		session_makes_no_sense(s);
 		return true;
 	}
 	s->state = SESSION_COMMAND;

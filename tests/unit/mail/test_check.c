@@ -90,6 +90,16 @@ static void test_scan(void **state)
 				 "{\"result\":\"infected\",\"signature\":\"A\\r\\n250 b\"}", &f),
 		0);
 	assert_string_equal(f.scan.signature, "A??250 b");
+	assert_int_equal(
+		answer_read(&check_scan,
+			"{\"result\":\"limit\",\"limit\":\"time\",\"facts\":[\"ppap\",7,\"x y\","
+			"\"macro\"]}",
+			&f),
+		0);
+	assert_string_equal(f.scan.limit, "time");
+	assert_string_equal(f.scan.facts, "ppap macro");
+	assert_int_equal(answer_read(&check_scan, "{\"result\":\"ambiguous\",\"facts\":7}", &f), 0);
+	assert_string_equal(f.scan.facts, "");
 	assert_true(answer_read(&check_scan, "{\"result\":\"fine\"}", &f) < 0);
 	assert_string_equal(f.scan.result, "");
 	assert_true(answer_read(&check_scan, "{}", &f) < 0);

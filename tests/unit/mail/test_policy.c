@@ -4,6 +4,10 @@
 
 static const struct settings strict = {
 	.virus_reject = true, .dmarc_reject = true, .unchecked_defer = true};
+static const struct settings keeping = {.virus_reject = true,
+	.dmarc_reject = true,
+	.dmarc_quarantine = true,
+	.unchecked_defer = true};
 static const struct settings lenient = {0};
 
 #define DEFERRED "451 4.7.1 Sekisho: not now, the message could not be checked\r\n"
@@ -45,6 +49,14 @@ static void test_decide(void **state)
 			"550 5.7.1 Sekisho: refused, too large or too deeply packed to be "
 			"scanned\r\n"},
 		{{SCAN("limit", "")}, &lenient, ACTION_ACCEPT, ""},
+		{{SCAN("clean", ""), .dmarc = {.domain = "b.example", .disposition = "quarantine"}},
+			&keeping, ACTION_QUARANTINE, ""},
+		{{SCAN("infected", "X"), .dmarc = {.disposition = "quarantine"}}, &keeping,
+			ACTION_REJECT, "550 5.7.1 Sekisho: refused, attachment contains X\r\n"},
+		{{SCAN("error", ""), .dmarc = {.disposition = "quarantine"}}, &keeping,
+			ACTION_DEFER, DEFERRED},
+		{{SCAN("clean", ""), .refusal = "several From fields"}, &lenient, ACTION_REJECT,
+			"550 5.7.1 Sekisho: refused, several From fields\r\n"},
 		/* a virus is a virus, whatever else could not be checked */
 		{{SCAN("infected", "X"), .unchecked = "auth: timed out"}, &strict, ACTION_REJECT,
 			"550 5.7.1 Sekisho: refused, attachment contains X\r\n"},
@@ -53,7 +65,9 @@ static void test_decide(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct decision d;
-		policy_decide(&rows[i].f, rows[i].settings, &d);
+		struct envelope e = {0};
+		struct policy_subject subject = {.findings = &rows[i].f, .envelope = &e};
+		policy_decide(&subject, rows[i].settings, &d);
 		assert_int_equal(d.action, rows[i].want);
 		assert_string_equal(d.reply, rows[i].reply);
 		assert_int_not_equal(d.why[0], '\0');

@@ -43,6 +43,51 @@ static void test_parse(void **state)
 	}
 }
 
+static void test_tls_and_relay(void **state)
+{
+	static const char text[] =
+		"{\"line-ends\":\"normalise\",\"tls\":{\"without-certificate\":\"pass-through\","
+		"\"onward\":\"none\",\"destination\":[{\"name\":\"2001:DB8::1\",\"onward\":"
+		"\"required\"},"
+		"{\"name\":\"bank.example\",\"onward\":\"required\"}],"
+		"\"server\":[{\"address\":\"10.0.0.1\",\"certificate\":\"mx.example\"}]},"
+		"\"relay\":[{\"address\":\"10.0.0.9\",\"server\":\"10.0.0.1\"}]}";
+	static const char *const bad[] = {
+		"{\"tls\":{\"onward\":\"perhaps\"}}",
+		"{\"tls\":{\"destination\":[{\"onward\":\"none\"}]}}",
+		"{\"tls\":{\"server\":[{\"address\":\"10.0.0.300\",\"certificate\":\"a\"}]}}",
+		"{\"tls\":{\"server\":[{\"address\":\"10.0.0.3\",\"certificate\":\"../a\"}]}}",
+		"{\"relay\":[{\"address\":\"a\",\"server\":\"10.0.0.1\"}]}",
+		"{\"line-ends\":\"keep\"}",
+		"{\"max-recipients\":0}",
+	};
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *v = NULL;
+	_cleanup_free_ char *why = NULL;
+	struct settings *s = calloc(1, sizeof(*s));
+
+	(void)state;
+	assert_non_null(s);
+	assert_int_equal(sd_json_parse(text, 0, &v, NULL, NULL), 0);
+	assert_int_equal(settings_parse(v, s, &why), 0);
+	assert_true(s->normalise && s->tls.pass_through);
+	assert_int_equal(settings_onward(s, "2001:db8::1"), ONWARD_REQUIRED);
+	assert_int_equal(settings_onward(s, "10.0.0.1"), ONWARD_NONE);
+	assert_int_equal(settings_onward_domain(s, "bank.example"), ONWARD_REQUIRED);
+	assert_int_equal(settings_onward_domain(s, "a.Bank.example"), ONWARD_REQUIRED);
+	assert_int_equal(settings_onward_domain(s, "notbank.example"), ONWARD_OPPORTUNISTIC);
+	assert_string_equal(settings_certificate(s, "10.0.0.1"), "mx.example");
+	assert_null(settings_certificate(s, "10.0.0.2"));
+	assert_string_equal(settings_relay(s, "10.0.0.9")->server, "10.0.0.1");
+	assert_null(settings_relay(s, "10.0.0.1"));
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		_cleanup_(sd_json_variant_unrefp) sd_json_variant *b = NULL;
+		_cleanup_free_ char *reason = NULL;
+		assert_int_equal(sd_json_parse(bad[i], 0, &b, NULL, NULL), 0);
+		assert_true(settings_parse(b, s, &reason) < 0);
+	}
+	free(s);
+}
+
 static void test_endpoint(void **state)
 {
 	static const struct {
@@ -73,7 +118,7 @@ static void test_endpoint(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_parse), cmocka_unit_test(test_endpoint)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_parse),
+		cmocka_unit_test(test_tls_and_relay), cmocka_unit_test(test_endpoint)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,8 +22,8 @@ static void test_command(void **state)
 		{S("MAIL\tFROM:<>\r\n"), SMTP_OK, SMTP_MAIL, 14, S("FROM:<>")},
 		{S("DATAX\r\n"), SMTP_OK, SMTP_UNKNOWN, 7, S("")},
 		{S(" DATA\r\n"), SMTP_OK, SMTP_UNKNOWN, 7, S("DATA")},
-		{S("STARTTLS\r\n"), SMTP_OK, SMTP_UNKNOWN, 10, S("")},
-		{S("BDAT 5 LAST\r\n"), SMTP_OK, SMTP_UNKNOWN, 13, S("5 LAST")},
+		{S("STARTTLS\r\n"), SMTP_OK, SMTP_STARTTLS, 10, S("")},
+		{S("BDAT 5 LAST\r\n"), SMTP_OK, SMTP_BDAT, 13, S("5 LAST")},
 		{S("\r\n"), SMTP_OK, SMTP_UNKNOWN, 2, S("")},
 		/* a line is what ends in CRLF; nothing else may look like an end to somebody */
 		{S("NOOP\nDATA\r\n"), SMTP_BAD, SMTP_UNKNOWN, 5, S("")},
@@ -84,8 +84,9 @@ static void test_path(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct span address = {0};
-		assert_int_equal(smtp_path(rows[i].in, S("FROM:"), &address), rows[i].want);
+		struct span address = {0}, parameters = {0};
+		assert_int_equal(
+			smtp_path(rows[i].in, S("FROM:"), &address, &parameters), rows[i].want);
 		if (rows[i].want)
 			assert_true(span_eq(address, rows[i].address));
 	}
@@ -138,29 +139,36 @@ static void test_reply_without_end(void **state)
 	assert_int_equal(smtp_reply_parse(span_of(lines, sizeof(lines)), &r), SMTP_BAD);
 }
 
-static void test_ehlo_filter(void **state)
+static void test_chunk(void **state)
 {
 	static const struct {
-		struct span in, want;
+		struct span in;
+		bool want, last;
+		uint64_t bytes;
 	} rows[] = {
-		{S("250 mx.example\r\n"), S("250 mx.example\r\n")},
-		{S("250-mx\r\n250-SIZE 1\r\n250 8BITMIME\r\n"),
-			S("250-mx\r\n250-SIZE 1\r\n250 8BITMIME\r\n")},
-		{S("250-mx\r\n250-STARTTLS\r\n250-size 1\r\n250-XCLIENT NAME\r\n250 CHUNKING\r\n"),
-			S("250-mx\r\n250 size 1\r\n")},
-		{S("250-STARTTLS\r\n250 STARTTLS\r\n"),
-			S("250 STARTTLS\r\n")}, /* the greeting stays */
-		{S("250-mx\r\n250-AUTH=LOGIN\r\n250-AUTH PLAIN\r\n250 SIZEX\r\n"),
-			S("250-mx\r\n250-AUTH=LOGIN\r\n250 AUTH PLAIN\r\n")},
-		{S("250\r\n"), S("250\r\n")},
-		{S("250-mx\r\n250\r\n"), S("250 mx\r\n")},
+		{S("86"), true, false, 86},
+		{S("0 LAST"), true, true, 0},
+		{S("10  last"), true, true, 10},
+		{S("4294967295"), true, false, UINT32_MAX},
+		{S("4294967296"), false, false, 0},
+		{S("99999999999999999999999"), false, false, 0},
+		{S(""), false, false, 0},
+		{S("LAST"), false, false, 0},
+		{S("-1 LAST"), false, false, 0},
+		{S("+1"), false, false, 0},
+		{S("1 LAST LAST"), false, false, 0},
+		{S("0x10"), false, false, 0},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		uint8_t out[256];
-		size_t n = smtp_ehlo_filter(rows[i].in, out);
-		assert_true(span_eq(span_of(out, n), rows[i].want));
+		uint64_t bytes = 0;
+		bool last = false;
+		assert_int_equal(smtp_chunk(rows[i].in, &bytes, &last), rows[i].want);
+		if (rows[i].want) {
+			assert_int_equal(bytes, rows[i].bytes);
+			assert_int_equal(last, rows[i].last);
+		}
 	}
 }
 
@@ -194,7 +202,7 @@ int main(void)
 		cmocka_unit_test(test_path),
 		cmocka_unit_test(test_reply),
 		cmocka_unit_test(test_reply_without_end),
-		cmocka_unit_test(test_ehlo_filter),
+		cmocka_unit_test(test_chunk),
 		cmocka_unit_test(test_utf8),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
