@@ -252,7 +252,8 @@ def test_apply():
     sh("nft", "add", "element", "bridge", "sekisho", "inspect_alive", "{ ip timeout 60s }")
     r = commit("set inspection queues 2")
     check("commit", r.returncode == 0 and r.stdout == "committed\n", r.stderr)
-    check("the ruleset follows", queue_rule() == ["meta protocol @inspect_alive queue flags bypass to 0-1"], queue_rule())
+    rule = "meta protocol @inspect_alive queue flags bypass to 0-1"
+    check("the ruleset follows", queue_rule() == [f"ct mark & 0x00001900 == 0x00000000 {rule}", rule], queue_rule())
     check("the daemon's file follows", json.loads(read(DIR + "/run/config/inspection.json"))["queues"] == 2)
     elements = sh("nft", "list", "set", "bridge", "sekisho", "inspect_alive").stdout
     check("the dead-man's switch lives through a commit", "ip timeout" in elements, elements)

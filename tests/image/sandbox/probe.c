@@ -56,13 +56,23 @@ static int file_write(const char *path)
 	return open(path, O_WRONLY | O_CLOEXEC) < 0 ? -1 : 0;
 }
 
-static int socket_connect(const char *path)
+static int socket_connect_as(const char *path, int type)
 {
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
 
 	snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
 	return fd < 0 ? -1 : connect(fd, (struct sockaddr *)&a, sizeof(a));
+}
+
+static int socket_connect(const char *path)
+{
+	return socket_connect_as(path, SOCK_STREAM);
+}
+
+static int socket_connect_records(const char *path)
+{
+	return socket_connect_as(path, SOCK_SEQPACKET);
 }
 
 static int socket_inet(const char *unused)
@@ -227,6 +237,8 @@ static const struct act acts[] = {
 	{"write /data/sig/rules", file_create, "/data/sig/rules", "update-install"},
 	{"write /data/sig/clamav", file_create, "/data/sig/clamav", "update-install"},
 	{"write /data/update", file_create, "/data/update", "updated"},
+	{"write /data/verify", file_create, "/data/verify", "update-verify"},
+	{"write /data/mail", file_create, "/data/mail", "maild"},
 	{"write /data/cache/inspect", file_create, "/data/cache/inspect", "inspectd"},
 	LOG("boxd"),
 	LOG("configd"),
@@ -256,7 +268,7 @@ static const struct act acts[] = {
 	CONTROL("updated", "configd"),
 	CONTROL("mailauth", "maild"),
 	CONTROL("scan", "maild"),
-	CONTROL("dial", "maild"),
+	{"call dial", socket_connect_records, "/run/sekisho/dial", "maild"},
 	CONTROL("verify", "updated"),
 	CONTROL("install", "update-verify"),
 	{"run a program", process_execute, "/usr/bin/hostname", "configd"},
