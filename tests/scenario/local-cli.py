@@ -137,7 +137,6 @@ def test_inspect():
     check("mail log about nobody", cli("show mail log about nobody").stdout == "")
     check("mail why", "why: DMARC" in cli("show mail why a@example.org").stdout)
     check("mail stats", "refused" in cli("show mail stats").stdout)
-    check("rules are asked of inspectd", "not running" in cli("show inspect rules").stderr)
     check("quarantine is asked of maild", "not running" in cli("show mail quarantine").stderr)
     for line in ("show mail sessions", "show mail certificates", "request mail certificate remove mx.example"):
         check(f"{line} is asked of maild", "maild: it is not running" in cli(line).stderr)

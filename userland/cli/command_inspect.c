@@ -178,52 +178,13 @@ static int run_show_top(struct cli *c, const struct args *a)
 	return show_tally(c, "source", limit, flow_source);
 }
 
-static int run_show_rules(struct cli *c, const struct args *a)
-{
-	static const struct column columns[] = {{"sid", "sid", -9}, {"rev", "rev", -4},
-		{"action", "action", 7}, {"hits", "hits", -8}, {"message", "msg", 0}, {0}};
-	_cleanup_(sd_json_variant_unrefp) sd_json_variant *reply = NULL, *parameters = NULL;
-	_cleanup_free_ char *error = NULL;
-	const char *match = a->value[1];
-
-	if (sd_json_buildo(&parameters,
-		    SD_JSON_BUILD_PAIR_UNSIGNED("limit", a->value[0] ? a->number[0] : 100),
-		    SD_JSON_BUILD_PAIR_CONDITION(!!match, "match", SD_JSON_BUILD_STRING(match))) <
-		0)
-		return CLI_FAILED;
-	int r = daemon_ask(
-		"inspectd", "io.sekisho.Inspect.Rules", parameters, CLI_WAIT_MS, &reply, &error);
-	if (r < 0) {
-		fprintf(stderr, "error: inspectd: %s\n", error ? error : "no answer");
-		return CLI_FAILED;
-	}
-	if (c->json)
-		json_dump(reply);
-	else
-		table_print(stdout, columns, sd_json_variant_by_key(reply, "rules"));
-	return 0;
-}
-
-/* inspectd's own answer; without it what the event log has on the flow or the rule. */
+/* What the event log has on the flow or the rule. */
 static int run_show_inspect_why(struct cli *c, const struct args *a)
 {
-	_cleanup_(sd_json_variant_unrefp) sd_json_variant *reply = NULL, *parameters = NULL;
-	_cleanup_(events_freep) struct events *e = NULL;
-	_cleanup_free_ char *error = NULL;
+	_cleanup_(events_freep) struct events *e = events_new("inspectd", NULL);
 	char needle[2][64];
 	unsigned found = 0;
 
-	if (sd_json_buildo(&parameters, SD_JSON_BUILD_PAIR_UNSIGNED("flow_id", a->number[0])) < 0)
-		return CLI_FAILED;
-	if (daemon_ask("inspectd", "io.sekisho.Inspect.Why", parameters, CLI_WAIT_MS, &reply,
-		    &error) >= 0) {
-		if (c->json)
-			json_dump(reply);
-		else
-			json_print_tree(stdout, reply, 0);
-		return 0;
-	}
-	e = events_new("inspectd", NULL);
 	snprintf(needle[0], sizeof(needle[0]), "\"flow_id\":%lu,", a->number[0]);
 	snprintf(needle[1], sizeof(needle[1]), "\"signature_id\":%lu,", a->number[0]);
 	for (unsigned i = 0; e && i < e->n && !interrupted(); i++) {
@@ -276,17 +237,6 @@ static const struct arg args_of_top[] = {
 		.min = 1,
 		.max = TALLY_MAX},
 	{0}};
-static const struct arg args_of_rules[] = {{.keyword = "last",
-						   .name = "<number>",
-						   .help = "How many at most.",
-						   .kind = ARG_NUMBER,
-						   .min = 1,
-						   .max = 100000},
-	{.keyword = "about",
-		.name = "<text>",
-		.help = "Only with this in the message, or this sid.",
-		.kind = ARG_WORD},
-	{0}};
 static const struct arg args_of_why[] = {{.name = "<flow-id|sid>",
 						 .help = "A flow_id or signature_id of an event.",
 						 .kind = ARG_NUMBER,
@@ -301,9 +251,6 @@ const struct command command_show_applications = {"show applications", "Applicat
 	run_show_applications, args_of_applications, MODE_OPERATION, ROLE_AUDITOR, 0};
 const struct command command_show_flows = {"show flows", "Connections through the appliance.",
 	run_show_flows, args_of_flows, MODE_OPERATION, ROLE_AUDITOR, 0};
-const struct command command_show_inspect_rules = {"show inspect rules",
-	"Rules in force, with their hits.", run_show_rules, args_of_rules, MODE_OPERATION,
-	ROLE_AUDITOR, 0};
 const struct command command_show_inspect_why = {"show inspect why",
 	"Why a flow was dropped, or what a rule did.", run_show_inspect_why, args_of_why,
 	MODE_OPERATION, ROLE_AUDITOR, 0};

@@ -1,8 +1,8 @@
 /*
  * verdict: from matched rules and known application to the fate of a flow.
  *
- * pass: the flow is not inspected any further. drop and reject (until resets are sent, the same):
- * this packet is dropped and the flow condemned, all its later packets fall to MARK_DROP. alert: an
+ * pass: the flow is not inspected any further. drop: this packet is dropped and the flow condemned,
+ * all its later packets fall to MARK_DROP; reject: the same, and TCP is reset (reject.h). alert: an
  * event. An application whose policy row says drop condemns its flow once nDPI is sure. Each
  * condemned flow has one drop event that says why. Outside IPS mode nothing is condemned; a drop
  * rule alerts.
