@@ -13,7 +13,7 @@ JOBS := $(shell nproc)
 INSIDE := $(SDK) make --no-print-directory -f tools/mk/build.mk BOARD=$(BOARD) -j$(JOBS)
 
 .DEFAULT_GOAL := programs
-.PHONY: help host programs kernel rootfs image run demo test bench lint lock clean
+.PHONY: help host programs kernel rootfs image run demo test bench fuzz lint lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -44,6 +44,9 @@ test: image ## every test; the last line counts them
 
 bench: programs ## paired benchmarks; tables in build/bench
 	@tests/bench/run
+
+fuzz: host ## every fuzz target for ten minutes of processor time; new inputs stay in build/fuzz
+	@tests/fuzz/run
 
 lint: host ## formatting, shell scripts, static checks, house rules
 	@$(SDK) tools/lint

@@ -33,6 +33,11 @@ CFLAGS += -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
 LDFLAGS += -fsanitize=$(SAN)
 endif
 LDFLAGS += -pie -Wl,-z,relro,-z,now,--as-needed
+ifneq ($(findstring fuzzer-no-link,$(SAN)),)
+FUZZ_LDFLAGS := -fsanitize=fuzzer
+else
+FUZZ_DRIVER := tests/fuzz/replay.c
+endif
 lib_PKGS ?= libsystemd libmnl libnftnl
 
 sources = $(filter-out $(1:%=userland/$(2)/%.c),$(wildcard userland/$(2)/*.c userland/$(2)/*/*.c))
@@ -60,18 +65,19 @@ $(B)/tests/$(1)-%: tests/unit/$(1)/%.c $(B)/$(1).a $(B)/lib.a
 	@$(CC) $$(CFLAGS) $$($(1)_CFLAGS) $$(LDFLAGS) -Itests/unit -o $$@ $$^ $$($(1)_LDLIBS) -lcmocka
 TESTS += $$($(1)_TESTS)
 
-# fuzz targets replay their corpus when linked with the driver; libFuzzer links them with clang
+# fuzz targets replay their corpus when linked with the driver, or run free with libFuzzer (tests/fuzz/run)
 $(1)_FUZZ := $$(patsubst tests/fuzz/$(1)/%.c,$(B)/fuzz/$(1)-%,$$(wildcard tests/fuzz/$(1)/fuzz_*.c))
-$(B)/fuzz/$(1)-%: tests/fuzz/$(1)/%.c tests/fuzz/replay.c $(B)/$(1).a $(B)/lib.a
+$(B)/fuzz/$(1)-%: tests/fuzz/$(1)/%.c $(FUZZ_DRIVER) $(B)/$(1).a $(B)/lib.a
 	@mkdir -p $$(@D); echo "  CC  $$<"
-	@$(CC) $$(CFLAGS) $$($(1)_CFLAGS) $$(LDFLAGS) -o $$@ $$^ $$($(1)_LDLIBS)
+	@$(CC) $$(CFLAGS) $$($(1)_CFLAGS) $$(LDFLAGS) $(FUZZ_LDFLAGS) -o $$@ $$^ $$($(1)_LDLIBS)
 FUZZ += $$($(1)_FUZZ)
 endef
 $(foreach r,$(ROOMS),$(eval $(call room,$(r))))
 
 .DEFAULT_GOAL := programs
-.PHONY: programs tests
+.PHONY: programs tests fuzzers
 .SECONDARY:
 programs: $(PROGS)
 tests: $(TESTS) $(FUZZ)
+fuzzers: $(FUZZ)
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
