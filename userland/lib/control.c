@@ -84,7 +84,16 @@ static int on_reload(sd_varlink *link, sd_json_variant *parameters, sd_varlink_m
 
 	(void)parameters;
 	(void)flags;
+	if (control.ops->reload_begin) {
+		control.ops->reload_begin(userdata, link);
+		return 0;
+	}
 	int r = control.ops->reload ? control.ops->reload(userdata, &why) : 0;
+	return control_reloaded(link, r, why);
+}
+
+int control_reloaded(sd_varlink *link, int r, const char *why)
+{
 	return r < 0 ? reply_why(link, r, why) : sd_varlink_reply(link, NULL);
 }
 
@@ -227,6 +236,11 @@ int control_new(sd_event *event, const struct control_ops *ops, void *ctx, sd_va
 	if (r >= 0)
 		*ret = sd_varlink_server_ref(server);
 	return r;
+}
+
+int control_socket(const char *name)
+{
+	return socket_open(name, name);
 }
 
 int control_listen(sd_event *event, const char *name, void *ctx, sd_varlink_server **ret)

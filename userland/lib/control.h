@@ -42,11 +42,16 @@ struct control_ops {
 	/* Reads the rendered configuration again; on failure the old one stays. NULL: nothing to
 	 * do. */
 	int (*reload)(void *ctx, char **ret_why);
+	/* Instead of reload, where that takes long: the room keeps a reference to the link and
+	 * answers with control_reloaded(). */
+	void (*reload_begin)(void *ctx, sd_varlink *link);
 };
 
 /* Starts answering on the event loop. ops and ctx must outlive the server. More methods of the
  * room's own may be bound to the result with sd_varlink_server_bind_method(), for admins. */
 int control_new(sd_event *event, const struct control_ops *ops, void *ctx, sd_varlink_server **ret);
+/* Answers a Reload: r is 0, or -errno with why or NULL. */
+int control_reloaded(sd_varlink *link, int r, const char *why);
 /* Binds a method for this role and those above it. server is control_new()'s. */
 int control_allow(sd_varlink_server *server, enum role least, const char *method,
 	sd_varlink_method_t method_fn);
@@ -57,6 +62,10 @@ int control_on_disconnect(sd_varlink_server *server, sd_varlink_disconnect_t dis
  * hand, on path_run("<name>.varlink"). For the data sockets (scan, mailauth, maildial): file
  * descriptors may be passed with a call. */
 int control_listen(sd_event *event, const char *name, void *ctx, sd_varlink_server **ret);
+
+/* The one listening socket of that name, non-blocking, as control_listen() takes it: for who serves
+ * it with wire.h. -errno. */
+int control_socket(const char *name);
 
 /* Number of sockets systemd passed under this name, their descriptors in fds (at most max). */
 int control_sockets(const char *name, int *fds, int max);

@@ -8,12 +8,17 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/retention.h"
+
 #define BUFFER_BYTES (256u << 10)
 
 struct eve {
 	char *dir;
 	int fd;
 	uint64_t file_bytes;
+	time_t file_begin;
+	time_t checked; /* when what is kept was last looked after */
+	struct retention keep;
 	uint64_t lost;
 	size_t used;
 	time_t stamp_second; /* the second that stamp was made for */
@@ -32,6 +37,7 @@ static int open_file(struct eve *e)
 	if (e->fd < 0)
 		return -errno;
 	e->file_bytes = fstat(e->fd, &st) == 0 ? (uint64_t)st.st_size : 0;
+	e->file_begin = retention_begin(path, time(NULL));
 	return 0;
 }
 
@@ -68,7 +74,7 @@ static void rotate(struct eve *e)
 	char from[4096], to[4096];
 
 	close(e->fd);
-	for (int i = EVE_FILES - 1; i > 0; i--) {
+	for (int i = RETENTION_FILES - 1; i > 0; i--) {
 		if (i == 1)
 			snprintf(from, sizeof(from), "%s/eve.json", e->dir);
 		else
@@ -78,6 +84,22 @@ static void rotate(struct eve *e)
 			break; /* the file then goes on growing; the next flush tries again */
 	}
 	open_file(e);
+}
+
+static void keep(struct eve *e)
+{
+	time_t now = time(NULL);
+	bool due = now - e->checked >= RETENTION_CHECK_S || now < e->checked;
+
+	if (due) {
+		retention_load(&e->keep);
+		e->checked = now;
+	}
+	if (e->file_bytes && (e->file_bytes >= e->keep.file_bytes ||
+				     (due && retention_is_over(&e->keep, e->file_begin, now))))
+		rotate(e);
+	if (due)
+		retention_apply(&e->keep, e->dir, now);
 }
 
 void eve_flush(struct eve *e)
@@ -99,8 +121,7 @@ void eve_flush(struct eve *e)
 	}
 	e->file_bytes += done;
 	e->used = 0;
-	if (e->file_bytes >= EVE_FILE_BYTES)
-		rotate(e);
+	keep(e);
 }
 
 static void format_stamp(struct eve *e, const struct timeval *at)

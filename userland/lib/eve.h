@@ -2,9 +2,9 @@
  * eve: the one path of an event from a daemon to log, command line and syslog.
  *
  * A daemon appends EVE JSON lines (the schema of Suricata's eve.json) to log/<daemon>/eve.json on
- *the data partition; `sekisho` reads and follows those files. At EVE_FILE_BYTES the file becomes
- *eve.json.1 and so on; EVE_FILES are kept. A line that cannot be written is counted, never waited
- *for.
+ * the data partition; `sekisho` reads and follows those files. When it is large or old enough
+ * (lib/retention.h) the file becomes eve.json.1 and so on. A line that cannot be written is
+ *counted, never waited for.
  *
  *	struct jsonw w;
  *	eve_begin(e, &w, "alert", NULL);
@@ -21,8 +21,6 @@
 #include "lib/jsonw.h"
 
 #define EVE_LINE_BYTES 65536
-#define EVE_FILE_BYTES (16u << 20)
-#define EVE_FILES 4
 
 struct eve;
 

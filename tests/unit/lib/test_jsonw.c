@@ -47,6 +47,22 @@ static void test_nesting(void **state)
 	assert_string_equal((const char *)jsonw_done(&w).p, "{\"a\":[1,{}],\"b\":true,\"c\":-5}");
 }
 
+static void test_numbers(void **state)
+{
+	char buf[256];
+	struct jsonw w;
+
+	(void)state;
+	jsonw_init(&w, buf, sizeof(buf));
+	jsonw_array(&w, NULL);
+	jsonw_u64(&w, NULL, 0);
+	jsonw_u64(&w, NULL, UINT64_MAX);
+	jsonw_i64(&w, NULL, INT64_MIN);
+	jsonw_i64(&w, NULL, INT64_MAX);
+	assert_string_equal((const char *)jsonw_done(&w).p,
+		"[0,18446744073709551615,-9223372036854775808,9223372036854775807]");
+}
+
 /* Whatever the size, a text is whole or absent. */
 static void test_full(void **state)
 {
@@ -80,6 +96,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_escaping),
 		cmocka_unit_test(test_nesting),
+		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_too_deep),
 	};
