@@ -40,4 +40,27 @@ check("a hung maild leaves the path", box.wait_for(lambda: not box.alive("netdev
 before = len(box.ledger("mail"))
 r = box.mail_send("clean")
 check("mail goes past it", r.get("reply", [0])[0] == 250 and len(box.ledger("mail")) == before + 1, r)
+daemons["maild"].send_signal(signal.SIGCONT)
+check("and through it again", box.wait_for(lambda: box.alive("netdev sekisho_mail", "mail_alive"), 10))
+daemons["scand"] = box.start("scand", [box.BIN / "scand"])
+box.commit(f"set mail relay {w.BOX4} server {w.WAN4}", f"set mail relay {w.BOX6} server {w.WAN6}")
+check("scand answers again", box.wait_for(lambda: box.sh(box.BIN / "sekisho", "-c", "show status scand").returncode == 0, 30))
+for relay in (w.BOX4, w.BOX6):
+    r = box.mail_send("clean", relay)
+    kept = box.ledger("mail")
+    check(f"mail by the relay address {relay} is taken, checked, and comes from there", r.get("reply", [0])[0] == 250
+          and kept[-1]["peer"][0] == relay and len(box.results(kept[-1])) == 1, (r, kept[-1:]))
+box.commit(f"delete mail relay {w.BOX4}")
+r = box.mail_send("clean", w.BOX4, timeout=4)
+check("the box's address is no mail server without", "reply" not in r, r)
+
+box.commit("set mail on-failure closed")
+for name in ("maild", "maildial"):
+    daemons[name].kill()
+    daemons[name].wait()
+before = len(box.ledger("mail"))
+for server in (w.WAN4, w.WAN6):
+    r = box.mail_send("clean", server, timeout=4)
+    check(f"fail closed: without maild nothing passes to {server}", "reply" not in r, r)
+check("and nothing has", len(box.ledger("mail")) == before)
 box.finish()

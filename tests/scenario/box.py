@@ -9,17 +9,22 @@ are tested on the image (tests/image/sandbox). The two sides run tests/hosts, an
 wrote down is the evidence.
 """
 
+import argparse
 import json
 import os
 import shutil
+import signal
+import smtplib
 import socket
 import subprocess
 import sys
+import threading
 import traceback
 from pathlib import Path
 
 sys.path.insert(0, "tests/hosts")
 import evidence  # noqa: E402  # found by the line above
+import lan as office  # noqa: E402
 import world as w  # noqa: E402
 from evidence import wait_for  # noqa: E402
 
@@ -28,6 +33,7 @@ WORLD = Path("/tmp/world")
 LOGS = Path("/tmp/logs")
 IP_TRANSPARENT, IPV6_TRANSPARENT = 19, 75
 failed = 0
+processes: dict[str, subprocess.Popen] = {}  # those of the box that a scenario may signal
 
 
 def check(name: str, ok, why="") -> None:
@@ -84,6 +90,28 @@ def ledger(name: str) -> list[dict]:
     return evidence.ledger(WORLD, name)
 
 
+def results(mail: dict) -> list[str]:
+    """Our results in a message of a ledger; DMARC passes for all that tests/hosts/lan.py signs."""
+    return [v for k, v in mail["headers"] if k.lower() == "authentication-results" and "dmarc=pass" in v]
+
+
+def mx_start(ns: str, *pem) -> Path:
+    """A mail server of its own in a namespace, with a certificate or without; the folder of its ledger."""
+    folder = Path(f"/tmp/mx-{ns}")
+    start(f"mx-{ns}", ["tests/hosts/mx.py", folder, *pem], ns=ns)
+    if not wait_for(lambda: "ready" in (LOGS / f"mx-{ns}.log").read_text(), 60):
+        raise RuntimeError(f"the mail server of {ns} does not start: " + (LOGS / f"mx-{ns}.log").read_text())
+    return folder
+
+
+def run(*commands: str) -> None:
+    """Each must succeed."""
+    for command in commands:
+        r = sh(*command.split())
+        if r.returncode:
+            raise RuntimeError(f"{command}: {r.stderr}")
+
+
 def events(daemon: str, kind: str | None = None) -> list[dict]:
     path = Path(f"/data/log/{daemon}/eve.json")
     lines = path.read_text(errors="replace").splitlines() if path.exists() else []
@@ -120,12 +148,18 @@ def networkd_start() -> None:
         os.makedirs("/run/systemd/netif/" + d, exist_ok=True)
     sh("chown", "-R", "systemd-network:", "/run/systemd/netif")
     sh("mount", "-o", "remount,ro", "/sys")  # no udev here: networkd then does not wait for it
-    start("networkd", ["/usr/lib/systemd/systemd-networkd"],
-          env=dict(os.environ, container="lxc", SYSTEMD_LOG_TARGET="console"))
+    processes["networkd"] = start(
+        "networkd", ["/usr/lib/systemd/systemd-networkd"],
+        env=dict(os.environ, container="lxc", SYSTEMD_LOG_TARGET="console"))
 
 
-def box_start() -> None:
-    """Both sides, bridge, ruleset and management address; no engine yet. Returns when the cable works."""
+def networkd_reload() -> None:
+    """What systemd does when configd asks it to: networkd reads its files again."""
+    processes["networkd"].send_signal(signal.SIGHUP)
+
+
+def configd_start() -> None:
+    """Both sides, and configd with the factory configuration."""
     need("configd", "sekisho")
     for d in ("/run/sekisho", "/run/systemd/network", "/data/config", "/data/cache/inspect"):
         os.makedirs(d, exist_ok=True)
@@ -143,6 +177,11 @@ def box_start() -> None:
     start("configd", [BIN / "configd"])
     if not wait_for(lambda: sh(BIN / "sekisho", "-c", "configure").returncode == 0):
         raise RuntimeError("configd does not answer: " + sh(BIN / "sekisho", "-c", "configure").stderr)
+
+
+def box_start() -> None:
+    """Both sides, bridge, ruleset and management address; no engine yet. Returns when the cable works."""
+    configd_start()
     commit("delete interfaces management dhcp", f"set interfaces management address {w.BOX4}/{w.PREFIX4}",
            f"set interfaces management address {w.BOX6}/{w.PREFIX6}", f"set system dns-server {w.WAN4}")
     networkd_start()
@@ -178,7 +217,7 @@ def transparent_listener(family: int, address: str) -> socket.socket:
     return s
 
 
-def mail_start() -> dict[str, subprocess.Popen]:
+def mail_start(switch: str = "netdev sekisho_mail") -> dict[str, subprocess.Popen]:
     need("maild", "maildial", "mailauthd", "scand")
     resolvers = dict(os.environ, SEKISHO_RESOLV_CONF="/run/sekisho/etc/resolv.conf")
     running = {name: start(name, [BIN / name], env=resolvers) for name in ("scand", "mailauthd", "maildial")}
@@ -189,10 +228,43 @@ def mail_start() -> dict[str, subprocess.Popen]:
                                        f"LISTEN_PID=$$ exec {BIN}/maild"], pass_fds=(a, b))
     for name in ("scand", "mailauthd", "maildial", "maild"):
         check(f"{name} listens", wait_for(lambda n=name: os.path.exists(f"/run/sekisho/{n}.varlink"), 60))
-    check("maild is in the path", wait_for(lambda: alive("netdev sekisho_mail", "mail_alive"), 30))
+    check("maild is in the path", wait_for(lambda: alive(switch, "mail_alive"), 30))
     return running
 
 
-def mail_send(kind: str, server: str = w.WAN4) -> dict:
-    r = lan("tests/hosts/lan.py", "--server", server, "mail", WORLD, kind, timeout=90)
-    return json.loads(r.stdout) if r.stdout.startswith("{") else {"error": r.stderr}
+def certificate_make(host: str) -> Path:
+    """A key and its own certificate, in one file."""
+    key, certificate, both = (Path(f"/tmp/{host}.{end}") for end in ("key", "crt", "pem"))
+    r = sh("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", f"/CN={host}",
+           "-addext", f"subjectAltName=DNS:{host}", "-days", "30", "-keyout", key, "-out", certificate)
+    if r.returncode:
+        raise RuntimeError("openssl: " + r.stderr)
+    both.write_text(key.read_text() + certificate.read_text())
+    return both
+
+
+def certificate_install(host: str, pem: Path) -> None:
+    """As an administrator pastes it."""
+    text = f"request mail certificate install {host}\n{pem.read_text()}\n.\n"
+    r = subprocess.run([BIN / "sekisho"], input=text, capture_output=True, text=True, timeout=30, check=False)
+    check("the server's certificate is installed", r.returncode == 0, r.stdout + r.stderr)
+
+
+def mail_send(kind: str, server: str = w.WAN4, ns: str = "sk-lan", timeout: int = 60, starttls=None) -> dict:
+    """What tests/hosts/lan.py does, in a thread of this process: Python starts slowly in an emulated guest."""
+    wish = argparse.Namespace(world=WORLD, kind=kind, server=server, timeout=timeout, hold=False, starttls=starttls)
+    result: dict = {}
+
+    def send() -> None:
+        fd = os.open(f"/run/netns/{ns}", os.O_RDONLY)
+        os.setns(fd, os.CLONE_NEWNET)
+        os.close(fd)
+        try:
+            result.update(office.mail(wish))
+        except (OSError, smtplib.SMTPException) as e:
+            result["error"] = f"{type(e).__name__}: {e}"
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    thread.join()
+    return result

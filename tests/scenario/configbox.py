@@ -18,11 +18,12 @@ NETWORKD = "/run/systemd/network"
 ENV = dict(os.environ, SEKISHO_RUN=DIR + "/run", SEKISHO_DATA=DIR + "/data", SEKISHO_SHARE=DIR + "/share",
            SEKISHO_NETWORKD=NETWORKD, TERM="dumb")
 START = time.monotonic()
-failed = 0
+passed = failed = 0
 
 
 def check(name, ok, why=""):
-    global failed
+    global passed, failed
+    passed += bool(ok)
     failed += not ok
     print(f"{time.monotonic() - START:4.0f} s {'ok' if ok else 'not ok'} {name}{'' if ok else ': ' + str(why)[-1500:]}", flush=True)
     return ok
@@ -50,6 +51,21 @@ def wait_for(what, seconds=60):
 def read(path):
     with open(path) as f:
         return f.read()
+
+
+def events(daemon, kind):
+    path = f"{DIR}/data/log/{daemon}/eve.json"
+    lines = read(path).splitlines() if os.path.exists(path) else []
+    return [e for e in map(json.loads, lines) if e["event_type"] == kind]
+
+
+def inspectd_start():
+    os.makedirs(DIR + "/data/log/inspectd", exist_ok=True)
+    os.makedirs(DIR + "/data/cache/inspect", exist_ok=True)
+    log = open(DIR + "/inspectd.log", "a")
+    process = subprocess.Popen([B + "/bin/inspectd"], env=ENV, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    check("inspectd answers", wait_for(lambda: os.path.exists(DIR + "/run/inspectd.varlink"), 30))
+    return process
 
 
 class Refused(Exception):
@@ -128,15 +144,15 @@ def networkd_start():
     for d in ("links", "leases", "lldp"):
         os.makedirs("/run/systemd/netif/" + d, exist_ok=True)
     sh("chown", "-R", "systemd-network:", "/run/systemd/netif")
-    sh("mount", "-o", "remount,ro", "/sys")  # no udev here: networkd then does not wait for it
+    sh("mount", "-o", "remount,bind,ro", "/sys")  # no udev here: networkd then does not wait for it
     log = open(DIR + "/networkd.log", "a")
     return subprocess.Popen(["/usr/lib/systemd/systemd-networkd"], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                             env=dict(os.environ, container="lxc", SYSTEMD_LOG_TARGET="console"))
 
 
 def end():
-    for name in ("configd.log", "networkd.log"):
+    for name in ("configd.log", "inspectd.log", "networkd.log"):
         if failed and os.path.exists(f"{DIR}/{name}"):
             print(f"--- {name}\n" + read(f"{DIR}/{name}")[-3000:])
-    print(f"{failed} failed", flush=True)
+    print(f"{passed} passed, {failed} failed, 0 skipped", flush=True)
     os._exit(1 if failed else 0)

@@ -1,5 +1,5 @@
 /* applier_log: rsyslogd's configuration and the certificates it needs; runs it while there is a
- * server. */
+ * server. And config/logging.json, which every daemon's log reads by itself (lib/retention.h). */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,12 +30,26 @@ static int write_pems(sd_json_variant *config)
 	return r;
 }
 
+static int write_config(const struct snapshot *new)
+{
+	_cleanup_free_ char *text = NULL;
+	sd_json_variant *config = sd_json_variant_by_key(new->public, "logging");
+	int r = mkdir(path_run("config"), 0755) < 0 && errno != EEXIST ? -errno : 0;
+
+	if (r >= 0 && config)
+		r = sd_json_variant_format(config, SD_JSON_FORMAT_NEWLINE, &text);
+	return r < 0 || !text ? r
+			      : file_replace(path_run("config/logging.json"), text, 0644, false);
+}
+
 static int apply(const struct snapshot *old, const struct snapshot *new, char **ret_why)
 {
 	(void)ret_why;
 	if (mkdir(path_run("etc"), 0755) < 0 && errno != EEXIST)
 		return -errno;
-	int r = write_pems(new->config);
+	int r = write_config(new);
+	if (r >= 0)
+		r = write_pems(new->config);
 	if (r < 0)
 		return r;
 	_cleanup_free_ char *text = syslog_render(new->config, path_data("log"),

@@ -19,6 +19,7 @@
 
 #include "config/applier.h"
 #include "config/ruleset.h"
+#include "config/ruleset_delta.h"
 #include "lib/cleanup.h"
 #include "lib/log.h"
 
@@ -98,39 +99,11 @@ static void replace(char **what, char *by)
 	*what = by;
 }
 
-/* The parts of to that from does not have in the same place; all of it when they cannot be
- * compared. */
-static char *differing_parts(const char *from, const char *to)
-{
-	const size_t mark = strlen(RULESET_PART);
-	struct text t;
-
-	if (text_open(&t) < 0)
-		return NULL;
-	for (bool first = true; from && to; first = false) {
-		const char *a = strstr(from, RULESET_PART), *b = strstr(to, RULESET_PART);
-		size_t n = a ? (size_t)(a - from) : strlen(from);
-		size_t m = b ? (size_t)(b - to) : strlen(to);
-		bool same = n == m && memcmp(from, to, n) == 0;
-		if (!a != !b || (first && !same)) /* another mode, other devices */
-			break;
-		if (!same)
-			fprintf(t.out, "%.*s", (int)m, to);
-		from = a ? a + mark : NULL;
-		to = b ? b + mark : NULL;
-	}
-	char *parts = text_close(&t);
-	if (!to)
-		return parts;
-	free(parts);
-	return NULL;
-}
-
 static int load(const char *from, const char *to, bool dry, char **ret_why)
 {
-	_cleanup_free_ char *parts = differing_parts(from, to);
+	_cleanup_free_ char *delta = ruleset_delta(from, to);
 
-	return run(parts ? parts : to, dry, ret_why);
+	return delta ? run(delta, dry, ret_why) : -ENOMEM;
 }
 
 static void follow(void)

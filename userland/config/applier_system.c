@@ -14,7 +14,7 @@
 #include "config/applier.h"
 #include "config/etc.h"
 #include "config/file.h"
-#include "config/ruleset.h"
+#include "config/network.h"
 #include "config/unit.h"
 #include "lib/cleanup.h"
 #include "lib/log.h"
@@ -26,12 +26,13 @@
 
 static sd_json_variant *in_force;
 
-static void read_lease(char *out, size_t cap)
+static void read_lease(sd_json_variant *config, char *out, size_t cap)
 {
-	char path[64], state[ETC_LEASE_BYTES_MAX];
+	char path[64], state[ETC_LEASE_BYTES_MAX], device[IFNAMSIZ];
 
 	out[0] = 0;
-	snprintf(path, sizeof(path), "/run/systemd/netif/links/%u", if_nametoindex(MGMT_HOST));
+	network_management_device(config, device);
+	snprintf(path, sizeof(path), "/run/systemd/netif/links/%u", if_nametoindex(device));
 	_cleanup_fclose_ FILE *f = fopen(path, "re");
 	if (!f)
 		return;
@@ -51,7 +52,7 @@ static int write_resolv_conf(sd_json_variant *config)
 {
 	char lease[1024];
 
-	read_lease(lease, sizeof(lease));
+	read_lease(config, lease, sizeof(lease));
 	return write_text("etc/resolv.conf", etc_resolv_conf(config, lease), 0644);
 }
 

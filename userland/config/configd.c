@@ -17,6 +17,7 @@
 #include "config/commit.h"
 #include "config/daemon.h"
 #include "config/link.h"
+#include "config/lists.h"
 #include "config/service.h"
 #include "lib/cleanup.h"
 #include "lib/control.h"
@@ -44,12 +45,24 @@ static int on_lease(sd_event_source *source, const struct inotify_event *i, void
 	return 0;
 }
 
+/* Schedules begin and end with a minute; should the clock be set, the next turn is right again. */
+static uint64_t until_next_minute(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return MINUTE_US - (uint64_t)(now.tv_sec % 60) * 1000000 - (uint64_t)now.tv_nsec / 1000;
+}
+
 static int on_minute(sd_event_source *source, uint64_t usec, void *userdata)
 {
+	struct service *s = userdata;
+
 	(void)usec;
-	(void)userdata;
 	applier_nftables_minute_passed();
-	int r = sd_event_source_set_time_relative(source, MINUTE_US);
+	lists_watch(event);
+	lists_tell(s->audit.eve);
+	int r = sd_event_source_set_time_relative(source, until_next_minute());
 	return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
@@ -97,7 +110,9 @@ static int start(struct service *s)
 	if (r < 0)
 		log_warning("links are not watched: %s", strerror(-r));
 	links_changed();
-	r = sd_event_add_time_relative(event, NULL, CLOCK_MONOTONIC, MINUTE_US, 0, on_minute, NULL);
+	lists_watch(event);
+	r = sd_event_add_time_relative(
+		event, NULL, CLOCK_MONOTONIC, until_next_minute(), 100000, on_minute, s);
 	if (r < 0)
 		log_warning("schedules are not followed: %s", strerror(-r));
 	r = control_new(event, &ops, s, &server);

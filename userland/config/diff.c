@@ -134,19 +134,40 @@ static void diff_order(FILE *out, const struct lyd_node *from, const struct lyd_
 	put_moves(out, have, want, n);
 }
 
+/* The same setting or entry; libyang keeps each value's text once, so its address is enough. */
+static bool is_same_node(const struct lyd_node *a, const struct lyd_node *b)
+{
+	if (!a || a->schema != b->schema)
+		return false;
+	return !(a->schema->nodetype & (LYS_LIST | LYS_LEAFLIST)) || entry_name(a) == entry_name(b);
+}
+
+/* tree_find_same(), faster where both sides go in step: *hint is the node that is expected. */
+static const struct lyd_node *find_in_step(
+	const struct lyd_node *siblings, const struct lyd_node *node, const struct lyd_node **hint)
+{
+	const struct lyd_node *found =
+		is_same_node(*hint, node) ? *hint : tree_find_same(siblings, node);
+
+	if (found)
+		*hint = found->next;
+	return found;
+}
+
 static void diff_siblings(
 	FILE *out, const struct lyd_node *from, const struct lyd_node *to, bool mask)
 {
-	const struct lyd_node *node, *other;
+	const struct lyd_node *node, *other, *hint = to;
 
 	LY_LIST_FOR(from, node)
 	{
-		if (!tree_find_same(to, node))
+		if (!find_in_step(to, node, &hint))
 			put_line(out, "delete", node, mask);
 	}
+	hint = from;
 	LY_LIST_FOR(to, node)
 	{
-		other = tree_find_same(from, node);
+		other = find_in_step(from, node, &hint);
 		if (!other)
 			put_set(out, node, mask);
 		else if (!schema_type(node->schema))

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,16 +34,6 @@ static int write_all(int fd, const char *text)
 	return 0;
 }
 
-static int sync_folder_of(const char *path)
-{
-	char folder[4096];
-	_cleanup_close_ int fd = -1;
-
-	snprintf(folder, sizeof(folder), "%s", path);
-	fd = open(dirname(folder), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
-}
-
 static int replace(const char *path, const char *text, mode_t mode, gid_t group, bool durable)
 {
 	char new[4096];
@@ -67,7 +56,7 @@ static int replace(const char *path, const char *text, mode_t mode, gid_t group,
 		unlink(new);
 		return r;
 	}
-	return durable ? sync_folder_of(path) : 0;
+	return 0;
 }
 
 int file_replace(const char *path, const char *text, mode_t mode, bool durable)

@@ -6,6 +6,7 @@
 
 #include "config/applier.h"
 #include "config/networkd.h"
+#include "config/ruleset.h"
 
 bool network_is_routed(sd_json_variant *config)
 {
@@ -37,6 +38,16 @@ void network_device(sd_json_variant *network, char out[IFNAMSIZ])
 		snprintf(out, IFNAMSIZ, "vl-%.11s", name);
 	else if (port)
 		snprintf(out, IFNAMSIZ, "%.15s", sd_json_variant_string(port));
+}
+
+void network_management_device(sd_json_variant *config, char out[IFNAMSIZ])
+{
+	sd_json_variant *vlan = config_at(config, "interfaces.management.vlan");
+
+	snprintf(out, IFNAMSIZ, MGMT_HOST);
+	if (vlan)
+		snprintf(out, IFNAMSIZ, MGMT_HOST ".%u",
+			(unsigned)sd_json_variant_unsigned(vlan) & 0xfff);
 }
 
 sd_json_variant *network_find(sd_json_variant *config, const char *name)

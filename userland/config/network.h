@@ -19,6 +19,8 @@ bool network_is_bridged(sd_json_variant *network);
 bool network_is_tagged(sd_json_variant *network);
 /* Its device; "" for a network without a port. */
 void network_device(sd_json_variant *network, char out[IFNAMSIZ]);
+/* Where the management address is: MGMT_HOST, or a VLAN device on it. */
+void network_management_device(sd_json_variant *config, char out[IFNAMSIZ]);
 /* By name; NULL when there is none. */
 sd_json_variant *network_find(sd_json_variant *config, const char *name);
 /* An nftables set of the devices on a side (NULL: both) for which exists (NULL: all) is true. False

@@ -8,7 +8,6 @@
 #include "config/network.h"
 #include "config/ruleset.h"
 #include "lib/cleanup.h"
-#include "lib/mark.h"
 #include "lib/span.h"
 
 /* GroupForwardMask: all of 01:80:C2:00:00:0X but the three that the kernel reserves, so that 802.1X
@@ -40,46 +39,6 @@ bool networkd_is_address(const char *text)
 	       inet_pton(v6 ? AF_INET6 : AF_INET, address, binary) == 1;
 }
 
-static void put_rule(FILE *out, int table, const char *match)
-{
-	fprintf(out, "\n[RoutingPolicyRule]\nFamily=both\nPriority=%d\nTable=%d\n%s", table, table,
-		match);
-}
-
-static int put_bridge(networkd_put_t put, void *ctx)
-{
-	static const char *const anywhere[] = {"0.0.0.0/0", "::/0"};
-	char match[128];
-	struct text t;
-
-	if (text_open(&t) < 0)
-		return -ENOMEM;
-	fputs("[Match]\nName=" BRIDGE "\n\n[Link]\nARP=no\nRequiredForOnline=no\n\n"
-	      "[Network]\nLinkLocalAddressing=no\nIPv6AcceptRA=no\nLLDP=no\n"
-	      "ConfigureWithoutCarrier=yes\nIgnoreCarrierLoss=yes\n",
-		t.out);
-	for (int i = 0; i < 2; i++) {
-		fprintf(t.out, "\n[Route]\nType=local\nDestination=%s\nTable=%d\n", anywhere[i],
-			TABLE_LOCAL);
-		fprintf(t.out, "\n[Route]\n%sDestination=%s\nTable=%d\n", i ? "" : "Scope=link\n",
-			anywhere[i], TABLE_MAIL); /* IPv6 routes have no scope */
-	}
-	/* Mail that the box itself relays goes as its other traffic does, by ARP and the main
-	 * table. */
-	fprintf(t.out,
-		"\n[RoutingPolicyRule]\nFamily=both\nPriority=%d\nTable=main\nFirewallMark=%u/%u\n",
-		TABLE_LOCAL - 1, MARK_RELAY, MARK_RELAY);
-	snprintf(match, sizeof(match), "FirewallMark=%u/%u\n", MARK_LOCAL, MARK_LOCAL);
-	put_rule(t.out, TABLE_LOCAL, match);
-	for (int i = 0; i < 2; i++) {
-		snprintf(match, sizeof(match), "IncomingInterface=lo\nIPProtocol=tcp\n%sPort=25\n",
-			i ? "Destination" : "Source");
-		put_rule(t.out, TABLE_MAIL, match);
-	}
-	_cleanup_free_ char *text = text_close(&t);
-	return text ? put(ctx, NETWORKD_PREFIX BRIDGE ".network", text) : -ENOMEM;
-}
-
 void networkd_put_routes(FILE *out, sd_json_variant *config, const char *network)
 {
 	sd_json_variant *route;
@@ -95,22 +54,57 @@ void networkd_put_routes(FILE *out, sd_json_variant *config, const char *network
 	}
 }
 
+static int put_text(
+	networkd_put_t put, void *ctx, const char *device, const char *kind, struct text *t)
+{
+	char file[64];
+	_cleanup_free_ char *text = text_close(t);
+
+	snprintf(file, sizeof(file), NETWORKD_PREFIX "%s.%s", device, kind);
+	return text ? put(ctx, file, text) : -ENOMEM;
+}
+
+/* mgmt0 without an address and the VLAN device on it. */
+static int put_management_vlan(
+	const char *device, sd_json_variant *vlan, networkd_put_t put, void *ctx)
+{
+	struct text t;
+
+	if (text_open(&t) < 0)
+		return -ENOMEM;
+	fprintf(t.out,
+		"[Match]\nName=" MGMT_HOST "\n\n[Link]\nRequiredForOnline=no\n\n"
+		"[Network]\nVLAN=%s\nLinkLocalAddressing=no\nIPv6AcceptRA=no\nLLDP=no\n",
+		device);
+	int r = put_text(put, ctx, MGMT_HOST, "network", &t);
+	if (r < 0 || text_open(&t) < 0)
+		return r < 0 ? r : -ENOMEM;
+	fprintf(t.out, "[NetDev]\nName=%s\nKind=vlan\n\n[VLAN]\nId=%u\n", device,
+		(unsigned)sd_json_variant_unsigned(vlan));
+	return put_text(put, ctx, device, "netdev", &t);
+}
+
 static int put_management(sd_json_variant *config, networkd_put_t put, void *ctx)
 {
+	sd_json_variant *vlan = config_at(config, "interfaces.management.vlan");
+	char device[IFNAMSIZ];
 	bool dhcp = config_bool(config, "interfaces.management.dhcp");
 	const char *gateway = config_str(config, "interfaces.management.gateway");
 	sd_json_variant *address;
 	bool has_address = false;
 	struct text t;
 
-	if (text_open(&t) < 0)
-		return -ENOMEM;
+	network_management_device(config, device);
+	int r = vlan ? put_management_vlan(device, vlan, put, ctx) : 0;
+	if (r < 0 || text_open(&t) < 0)
+		return r < 0 ? r : -ENOMEM;
 	config_foreach(address, config, "interfaces.management.address") has_address = true;
 	/* Without an address the box says nothing on the cable, not even a router solicitation. */
 	fprintf(t.out,
-		"[Match]\nName=" MGMT_HOST "\n\n[Link]\nRequiredForOnline=no\n\n"
+		"[Match]\nName=%s\n\n[Link]\nRequiredForOnline=no\n\n"
 		"[Network]\nDHCP=%s\nIPv6AcceptRA=%s\nLinkLocalAddressing=%s\nLLDP=no\n",
-		dhcp ? "ipv4" : "no", dhcp ? "yes" : "no", dhcp || has_address ? "ipv6" : "no");
+		device, dhcp ? "ipv4" : "no", dhcp ? "yes" : "no",
+		dhcp || has_address ? "ipv6" : "no");
 	config_foreach(address, config, "interfaces.management.address")
 		fprintf(t.out, "Address=%s\n", sd_json_variant_string(address));
 	if (gateway)
@@ -120,8 +114,7 @@ static int put_management(sd_json_variant *config, networkd_put_t put, void *ctx
 		      "\n[DHCPv6]\nDUIDType=link-layer\n",
 			t.out); /* the machine id lives for one boot only */
 	networkd_put_routes(t.out, config, NULL);
-	_cleanup_free_ char *text = text_close(&t);
-	return text ? put(ctx, NETWORKD_PREFIX MGMT_HOST ".network", text) : -ENOMEM;
+	return put_text(put, ctx, device, "network", &t);
 }
 
 void networkd_put_mtu(FILE *out, sd_json_variant *port)
@@ -134,7 +127,6 @@ void networkd_put_mtu(FILE *out, sd_json_variant *port)
 
 static int put_bridge_port(const char *name, sd_json_variant *port, networkd_put_t put, void *ctx)
 {
-	char file[64];
 	struct text t;
 
 	if (text_open(&t) < 0)
@@ -143,9 +135,7 @@ static int put_bridge_port(const char *name, sd_json_variant *port, networkd_put
 	networkd_put_mtu(t.out, port);
 	fputs("\n[Network]\nBridge=" BRIDGE "\nLinkLocalAddressing=no\nIPv6AcceptRA=no\nLLDP=no\n",
 		t.out);
-	snprintf(file, sizeof(file), NETWORKD_PREFIX "%s.network", name);
-	_cleanup_free_ char *text = text_close(&t);
-	return text ? put(ctx, file, text) : -ENOMEM;
+	return put_text(put, ctx, name, "network", &t);
 }
 
 static int put_port(sd_json_variant *port, networkd_put_t put, void *ctx)
@@ -161,7 +151,7 @@ static int render_bridge(sd_json_variant *config, networkd_put_t put, void *ctx)
 	if (r >= 0)
 		r = put(ctx, NETWORKD_PREFIX MGMT_HOST ".netdev", mgmt_netdev);
 	if (r >= 0)
-		r = put_bridge(put, ctx);
+		r = networkd_put_mail_bridge(config, put, ctx);
 	if (r >= 0)
 		r = put_management(config, put, ctx);
 	if (r >= 0)

@@ -223,7 +223,7 @@ static int put_port(
 int networkd_render_route(sd_json_variant *config, networkd_put_t put_file, void *ctx)
 {
 	sd_json_variant *one;
-	int r = 0;
+	int r = networkd_put_mail_route(put_file, ctx);
 
 	config_foreach(one, config, "interfaces.network")
 	{

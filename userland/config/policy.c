@@ -8,6 +8,7 @@
 #include "config/ruleset.h"
 #include "config/schedule.h"
 #include "lib/cleanup.h"
+#include "lib/mark.h"
 
 #define ND \
 	"nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit, nd-router-advert, " \
@@ -36,6 +37,7 @@ struct policies {
 	sd_json_variant *config;
 	struct book books[BOOKS];
 	bool routed;
+	bool mail; /* the chain for what maild takes, before it is known to be routed */
 	const struct tm *now;
 };
 
@@ -143,10 +145,23 @@ static bool is_in_force(const struct policies *c, sd_json_variant *policy)
 	       (!name || schedule_is_active(find(c, SCHEDULES, name), c->now));
 }
 
-static void put_set(FILE *out, unsigned n, const char *what, const char *type, const char *elements)
+static const char *table_of(const struct policies *c)
 {
-	fprintf(out, "\tset p%u_%s { type %s; flags interval; auto-merge; elements = { %s } }\n", n,
-		what, type, elements);
+	return c->routed ? "inet " POLICY_TABLE : "bridge " POLICY_TABLE;
+}
+
+/* A part of its own: what it holds may change without the rules that name it. */
+static void put_set(FILE *out, const struct policies *c, unsigned n, const char *what,
+	const char *type, const char *elements)
+{
+	const char *table = table_of(c);
+	char name[32];
+
+	snprintf(name, sizeof(name), "p%u_%s", n, what);
+	fprintf(out,
+		RULESET_SET "add set %s %s { type %s; flags interval; auto-merge; }\n"
+			    "flush set %s %s\nadd element %s %s { %s }\n",
+		table, name, table, name, type, table, name, table, name, elements);
 }
 
 static void put_address_sets(
@@ -169,7 +184,7 @@ static void put_address_sets(
 		bool any = has_family(c, policy, rows[i].which, rows[i].v6, t.out);
 		_cleanup_free_ char *elements = text_close(&t);
 		if (any && elements)
-			put_set(out, n, rows[i].name, rows[i].type, elements);
+			put_set(out, c, n, rows[i].name, rows[i].type, elements);
 	}
 }
 
@@ -186,11 +201,26 @@ static void put_service_sets(
 		bool any = put_services(t.out, c, policy, kinds[i][0]);
 		_cleanup_free_ char *elements = text_close(&t);
 		if (any && elements)
-			put_set(out, n, kinds[i][0], kinds[i][1], elements);
+			put_set(out, c, n, kinds[i][0], kinds[i][1], elements);
 	}
 }
 
-/* `iifname { ... } `; false when the zone has no device, so nothing can be in it. */
+static void put_vlans(FILE *out, sd_json_variant *zone)
+{
+	sd_json_variant *vlan;
+	bool any = false;
+
+	config_foreach(vlan, zone, "vlan")
+	{
+		fprintf(out, "%s%u", any ? ", " : "vlan id { ",
+			(unsigned)sd_json_variant_unsigned(vlan));
+		any = true;
+	}
+	if (any)
+		fputs(" } ", out);
+}
+
+/* `iifname { ... } vlan id { ... } `; false when the zone has neither, so nothing can be in it. */
 static bool put_zone(FILE *out, const struct policies *c, sd_json_variant *policy,
 	const char *which, const char *key)
 {
@@ -214,7 +244,9 @@ static bool put_zone(FILE *out, const struct policies *c, sd_json_variant *polic
 	}
 	if (any)
 		fputs(" } ", out);
-	return any;
+	if (!routed)
+		put_vlans(out, zone);
+	return any || (!routed && count(zone, "vlan"));
 }
 
 struct match {
@@ -222,13 +254,26 @@ struct match {
 	const char *zones;
 	const char *name; /* of the policy */
 	const char *action;
+	bool log;
 };
+
+/* The connection goes to inspectd's log before it is decided; what is beyond the rate is not told.
+ */
+static void put_log(FILE *out, const char *action, const char *name)
+{
+	fprintf(out, "limit rate %d/second burst %d packets log group %d prefix \"%s %s\"\n",
+		POLICY_LOG_PER_SECOND, 2 * POLICY_LOG_PER_SECOND, LOG_GROUP_POLICY, action, name);
+}
 
 /* One rule: where from and to, of which family, of which kind. */
 static void put_rule(FILE *out, const struct match *m, const char *addresses, const char *kind)
 {
 	bool reject = strcmp(m->action, "reject") == 0, tcp = strncmp(kind, "tcp", 3) == 0;
 
+	if (m->log) {
+		fprintf(out, "\t\t%s%s%s", m->zones, addresses, kind);
+		put_log(out, m->action, m->name);
+	}
 	fprintf(out, "\t\t%s%s%scounter %s comment \"%s\"\n", m->zones, addresses, kind,
 		reject && tcp ? "reject with tcp reset" : m->action, m->name);
 }
@@ -256,15 +301,18 @@ static void put_kinds(FILE *out, const struct policies *c, sd_json_variant *poli
 static void put_policy(FILE *out, const struct policies *c, sd_json_variant *policy, unsigned n)
 {
 	bool from = is_named(policy, "source"), to = is_named(policy, "destination");
-	struct match m = {
-		.n = n, .name = config_str(policy, "name"), .action = config_str(policy, "action")};
+	struct match m = {.n = n,
+		.name = config_str(policy, "name"),
+		.action = config_str(policy, "action"),
+		.log = config_bool(policy, "log")};
 	char addresses[128], source[48], destination[48];
 	struct text t;
 
 	if (text_open(&t) < 0)
 		return;
-	bool possible = put_zone(t.out, c, policy, "from", "iifname { ") &&
-			put_zone(t.out, c, policy, "to", "oifname { ");
+	bool possible =
+		put_zone(t.out, c, policy, "from", "iifname { ") &&
+		put_zone(t.out, c, policy, "to", c->mail ? "fib daddr oifname { " : "oifname { ");
 	_cleanup_free_ char *zones = text_close(&t);
 	if (!possible || !zones)
 		return;
@@ -296,28 +344,78 @@ static void put_preamble(FILE *out, bool routed)
 	fputs("\t\tct state established,related accept\n", out);
 }
 
+static void put_from_wan(FILE *out, const struct policies *c, bool log)
+{
+	fputs("\t\tiifname ", out);
+	network_put_devices(out, c->config, "wan", NULL);
+	fputs(log ? " " : " counter drop\n", out);
+	if (log)
+		put_log(out, "drop", "");
+}
+
 /* What no policy has decided. */
 static void put_rest(FILE *out, const struct policies *c)
 {
 	const char *unmatched = config_str(c->config, "zones.unmatched");
+	bool log = config_bool(c->config, "zones.log-unmatched");
 
 	if (c->routed) {
 		fputs("\t\tct status dnat accept\n", out);
 		if (network_put_devices(NULL, c->config, "wan", NULL)) {
-			fputs("\t\tiifname ", out);
-			network_put_devices(out, c->config, "wan", NULL);
-			fputs(" counter drop\n", out);
+			if (log)
+				put_from_wan(out, c, true);
+			put_from_wan(out, c, false);
 		}
+	}
+	if (log) {
+		fputs("\t\t", out);
+		put_log(out, unmatched ? unmatched : "accept", "");
 	}
 	fprintf(out, "\t\tcounter %s\n", unmatched ? unmatched : "accept");
 }
 
-static void put_policies(FILE *out, const struct policies *c)
+static void put_rules(FILE *out, const struct policies *c)
 {
 	sd_json_variant *policy;
 	unsigned n = 0;
 
-	fprintf(out, "table %s " POLICY_TABLE " {\n", c->routed ? "inet" : "bridge");
+	config_foreach(policy, c->config, "zones.policy")
+	{
+		if (is_in_force(c, policy))
+			put_policy(out, c, policy, n);
+		n++;
+	}
+	put_rest(out, c);
+}
+
+/* Mail that maild takes is never forwarded: of mode route, it is asked about when it comes in,
+ * behind the port forwards and before TPROXY (ruleset_mail.c). The appliance's own addresses are on
+ * the LAN side. */
+static void put_mail(FILE *out, struct policies *c)
+{
+	fprintf(out,
+		"\tchain mail {\n\t\ttype filter hook prerouting priority dstnat + 5; policy "
+		"accept;\n"
+		"\t\tmeta l4proto != tcp accept\n\t\ttcp dport != %d accept\n",
+		SMTP_PORT);
+	put_preamble(out, true);
+	if (network_put_devices(NULL, c->config, "wan", NULL)) {
+		fputs("\t\tfib daddr type local iifname != ", out);
+		network_put_devices(out, c->config, "wan", NULL);
+		fputs(" accept\n", out);
+	}
+	c->mail = true;
+	put_rules(out, c);
+	fputs("\t}\n", out);
+}
+
+static void put_policies(FILE *out, struct policies *c)
+{
+	static const char *const chains[] = {"forward", "mail", NULL};
+	sd_json_variant *policy;
+	unsigned n = 0;
+
+	fprintf(out, "table %s {\n}\n", table_of(c));
 	config_foreach(policy, c->config, "zones.policy")
 	{
 		if (is_in_force(c, policy)) {
@@ -326,18 +424,16 @@ static void put_policies(FILE *out, const struct policies *c)
 		}
 		n++;
 	}
+	fputs(RULESET_PART, out);
+	ruleset_put_table(out, table_of(c), "", chains, "");
 	fputs("\tchain forward {\n\t\ttype filter hook forward priority -10; policy accept;\n",
 		out);
 	put_preamble(out, c->routed);
-	n = 0;
-	config_foreach(policy, c->config, "zones.policy")
-	{
-		if (is_in_force(c, policy))
-			put_policy(out, c, policy, n);
-		n++;
-	}
-	put_rest(out, c);
-	fputs("\t}\n}\n", out);
+	put_rules(out, c);
+	fputs("\t}\n", out);
+	if (c->routed && config_bool(c->config, "mail.enabled"))
+		put_mail(out, c);
+	fputs("}\n", out);
 }
 
 void policy_render(FILE *out, sd_json_variant *config, const struct tm *now)
@@ -347,7 +443,9 @@ void policy_render(FILE *out, sd_json_variant *config, const struct tm *now)
 	struct policies c = {.config = config, .routed = network_is_routed(config), .now = now};
 	const char *unmatched = config_str(config, "zones.unmatched");
 
-	fputs("destroy table bridge " POLICY_TABLE "\ndestroy table inet " POLICY_TABLE "\n", out);
+	fputs(RULESET_BASE "destroy table bridge " POLICY_TABLE "\ndestroy table inet " POLICY_TABLE
+			   "\n",
+		out);
 	if (!c.routed && !count(config, "zones.policy") &&
 		(!unmatched || strcmp(unmatched, "accept") == 0))
 		return; /* a cable */

@@ -12,6 +12,9 @@
  * the management port, which has a guard of its own. Mail that is diverted to maild is the box's
  * own traffic and meets no policy.
  *
+ * A policy that logs has a rule in front of each of its own that sends the packet, cut short, to
+ * inspectd (inspect/policylog.h): prefix "ACTION NAME", at most POLICY_LOG_PER_SECOND of them.
+ *
  * Refuses: nothing; names and addresses are those that the schema has checked.
  */
 #pragma once
@@ -19,5 +22,7 @@
 #include <stdio.h>
 #include <systemd/sd-json.h>
 #include <time.h>
+
+#define POLICY_LOG_PER_SECOND 20
 
 void policy_render(FILE *out, sd_json_variant *config, const struct tm *now);

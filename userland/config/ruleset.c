@@ -10,7 +10,7 @@
 #include "lib/mark.h"
 
 /* Names of the ports for which want is true, as an nftables set; false when there is none. */
-static bool put_ports(
+bool ruleset_put_ports(
 	FILE *out, sd_json_variant *config, const char *side, bool (*exists)(const char *name))
 {
 	sd_json_variant *port;
@@ -88,46 +88,87 @@ void ruleset_put_queue(FILE *out, sd_json_variant *config)
 	put_queue(out, config, "");
 }
 
-/* Of a connection whose one direction is done with, the other goes on being inspected; of it only
- * what says nothing but how far it has read passes: no payload, by its exact length, no options but
- * timestamps and up to three blocks of SACK. */
+/* TCP segments that only acknowledge, found by the exact length of one without payload: IPv4
+ * without options, or IPv6 without extension headers, and each length that a TCP header has. Data
+ * offset and flags are one word (RFC 9293, section 3.1): as a set of pairs it is one lookup. */
+static void put_bare(FILE *out, const char *family, const char *plain, unsigned ip_bytes)
+{
+	fprintf(out,
+		"\t\tct mark & 0x%08x != 0 meta protocol %s %s meta l4proto tcp %s length"
+		" . @th,96,16 {",
+		MARK_BYPASS_ORIGINAL | MARK_BYPASS_REPLY | MARK_BARE, family, plain, family);
+	for (unsigned words = 5; words <= 15; words++)
+		fprintf(out, "%s %u . 0x%x010", words > 5 ? "," : "", ip_bytes + words * 4, words);
+	fputs(" } accept\n", out);
+}
+
+/* What inspectd is done with passes; what opens and ends a connection it sees all the same, to know
+ * when the flow is over. A connection whose one direction is done with, or whose empty segments say
+ * nothing to the rules, has its bare acknowledgements passed. */
 void ruleset_put_bypass(FILE *out, sd_json_variant *config)
 {
-	static const struct {
-		unsigned words, bytes;
-	} bare[] = {{5, 20}, {8, 32}, {11, 44}, {13, 52}, {15, 60}}; /* TCP header */
-
-	/* most packets of what is inspected: one look */
-	char fresh[48];
-	snprintf(fresh, sizeof(fresh), "ct mark & 0x%08x == 0 ",
-		MARK_BYPASS | MARK_BYPASS_ORIGINAL | MARK_BYPASS_REPLY);
-	put_queue(out, config, fresh);
+	put_queue(out, config, "ct mark == 0 ");
+	put_queue(out, config, "tcp flags & (fin | syn | rst) != 0 ");
 	fprintf(out, "\t\tct mark & 0x%08x != 0 accept\n", MARK_BYPASS);
 	fprintf(out,
 		"\t\tct direction original ct mark & 0x%08x != 0 accept\n"
 		"\t\tct direction reply ct mark & 0x%08x != 0 accept\n",
 		MARK_BYPASS_ORIGINAL, MARK_BYPASS_REPLY);
-	for (size_t i = 0; i < sizeof(bare) / sizeof(*bare); i++)
-		fprintf(out,
-			"\t\tct mark & 0x%08x != 0 ip hdrlength 5 ip length %u tcp flags == ack "
-			"tcp doff %u accept\n"
-			"\t\tct mark & 0x%08x != 0 ip6 nexthdr tcp ip6 length %u tcp flags == ack "
-			"tcp doff %u accept\n",
-			MARK_BYPASS_ORIGINAL | MARK_BYPASS_REPLY, bare[i].bytes + 20, bare[i].words,
-			MARK_BYPASS_ORIGINAL | MARK_BYPASS_REPLY, bare[i].bytes, bare[i].words);
+	put_bare(out, "ip", "ip hdrlength 5", 20);
+	put_bare(out, "ip6", "ip6 nexthdr tcp", 0);
 }
 
-void ruleset_put_save(FILE *out)
+void ruleset_put_save(FILE *out, void (*put_refuse)(FILE *out))
 {
-	fputs("\tchain save {\n\t\ttype filter hook forward priority 10; policy accept;\n", out);
-	fprintf(out, "\t\tmeta mark & 0x%08x != 0 ct mark set ct mark | 0x%08x\n", MARK_BYPASS,
-		MARK_BYPASS);
+	static const struct {
+		uint32_t packet;
+		const char *match;
+		char operator;
+		uint32_t connection;
+	} rows[] = {
+		{MARK_BYPASS, "", '|', MARK_BYPASS},
+		{MARK_BYPASS_SIDE, "ct direction original ", '|', MARK_BYPASS_ORIGINAL},
+		{MARK_BYPASS_SIDE, "ct direction reply ", '|', MARK_BYPASS_REPLY},
+		{MARK_BARE, "", '|', MARK_BARE},
+		{MARK_BARE_END, "", '&', ~MARK_BARE},
+	};
+
 	fprintf(out,
-		"\t\tmeta mark & 0x%08x != 0 ct direction original ct mark set ct mark | 0x%08x\n"
-		"\t\tmeta mark & 0x%08x != 0 ct direction reply ct mark set ct mark | 0x%08x\n",
-		MARK_BYPASS_SIDE, MARK_BYPASS_ORIGINAL, MARK_BYPASS_SIDE, MARK_BYPASS_REPLY);
+		"\tchain save {\n\t\ttype filter hook forward priority 10; policy accept;\n"
+		"\t\tmeta mark & 0x%08x == 0 accept\n",
+		MARK_BYPASS | MARK_BYPASS_SIDE | MARK_BARE | MARK_BARE_END | MARK_DROP |
+			MARK_REJECT);
+	put_refuse(out);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		fprintf(out, "\t\tmeta mark & 0x%08x != 0 %sct mark set ct mark %c 0x%08x\n",
+			rows[i].packet, rows[i].match, rows[i].operator, rows[i].connection);
 	fprintf(out, "\t\tmeta mark & 0x%08x != 0 ct mark set ct mark | 0x%08x drop\n\t}\n",
 		MARK_DROP, MARK_DROP);
+}
+
+/* A bridge cannot answer where it forwards, only where a frame comes in: who repeats himself within
+ * seconds is answered there. */
+static void put_refused(FILE *out, const char *family, const char *set, bool remember)
+{
+	const char *protocol = *family && family[2] == '6' ? "icmpv6" : "icmp";
+
+	if (remember)
+		fprintf(out,
+			"\t\tmeta mark & 0x%08x != 0 meta protocol %s update @%s "
+			"{ %s saddr . udp sport . %s daddr . udp dport }\n",
+			MARK_REJECT, family, set, family, family);
+	else
+		fprintf(out,
+			"\t\tmeta protocol %s %s saddr . udp sport . %s daddr . udp dport @%s "
+			"reject with %s type port-unreachable\n",
+			family, family, family, set, protocol);
+}
+
+static void put_refuse_bridge(FILE *out)
+{
+	put_refused(out, "ip", "refused4", true);
+	put_refused(out, "ip6", "refused6", true);
+	fprintf(out, "\t\tmeta mark & 0x%08x != 0 drop\n", MARK_REJECT);
 }
 
 static void put_bridge(FILE *out, sd_json_variant *config)
@@ -137,20 +178,27 @@ static void put_bridge(FILE *out, sd_json_variant *config)
 
 	/* Of base chains first: they hold the jumps. */
 	put_table(out, "bridge " ALIVE_INSPECT_TABLE,
-		"\tset " ALIVE_INSPECT_SET " { type ether_type; flags timeout; }\n", chains);
+		"\tset " ALIVE_INSPECT_SET " { type ether_type; flags timeout; }\n"
+		"\tset refused4 { type ipv4_addr . inet_service . ipv4_addr . inet_service; "
+		"flags dynamic,timeout; timeout 10s; size 4096; }\n"
+		"\tset refused6 { type ipv6_addr . inet_service . ipv6_addr . inet_service; "
+		"flags dynamic,timeout; timeout 10s; size 4096; }\n",
+		chains);
 	put_management_guard(out, config);
 	/* Frames that netdev has turned to the bridge are the box's own now; were they tracked
 	 * here, inet would see both legs of a mail in one connection. */
 	fprintf(out,
 		"\tchain prerouting {\n\t\ttype filter hook prerouting priority -300; policy "
 		"accept;\n"
-		"\t\tmeta pkttype host tcp dport %d notrack\n"
-		"\t\tmeta pkttype host tcp sport %d notrack\n\t}\n",
-		SMTP_PORT, SMTP_PORT);
-	fputs("\tchain forward {\n\t\ttype filter hook forward priority 0; policy accept;\n", out);
-	if (put_ports(NULL, config, "wan", NULL)) {
+		"\t\tmeta mark & 0x%08x != 0 notrack\n",
+		MARK_BRIDGED);
+	put_refused(out, "ip", "refused4", false);
+	put_refused(out, "ip6", "refused6", false);
+	fputs("\t}\n\tchain forward {\n\t\ttype filter hook forward priority 0; policy accept;\n",
+		out);
+	if (ruleset_put_ports(NULL, config, "wan", NULL)) {
 		fputs("\t\toifname \"" MGMT_PORT "\" iifname ", out);
-		put_ports(out, config, "wan", NULL);
+		ruleset_put_ports(out, config, "wan", NULL);
 		fputs(" jump management\n", out);
 	}
 	if (inspected) {
@@ -160,101 +208,7 @@ static void put_bridge(FILE *out, sd_json_variant *config)
 		ruleset_put_queue(out, config);
 	}
 	fputs("\t}\n", out);
-	ruleset_put_save(out);
-	fputs("}\n", out);
-}
-
-/* "ether type", not "meta protocol": the latter is true of VLAN-tagged frames too, and those the
- * bridge would take for itself and, having no such VLAN, drop. They are bridged past maild. */
-static void put_learn(
-	FILE *out, const char *family, const char *map, const char *match, const char *mac)
-{
-	fprintf(out,
-		"\t\tether type %s tcp %s update @%s { %s saddr : ether saddr }"
-		" update @%s { %s daddr : ether daddr } ether daddr set %s\n",
-		family, match, map, family, map, family, mac);
-}
-
-static void put_restore(FILE *out, const char *family, const char *map, const char *port)
-{
-	fprintf(out,
-		"\t\tether type %s tcp %s %d ether daddr set %s daddr map @%s"
-		" ether saddr set %s saddr map @%s\n",
-		family, port, SMTP_PORT, family, map, family, map);
-}
-
-static void put_netdev(FILE *out, sd_json_variant *config, const struct ruleset_links *links)
-{
-	static const char *const chains[] = {"learn", "restore", NULL};
-	static const char *const ports[] = {"dport", "sport"};
-	char match[48];
-
-	put_table(out, "netdev " ALIVE_MAIL_TABLE,
-		"\tmap mac4 { type ipv4_addr : ether_addr; flags dynamic,timeout; timeout 10m; "
-		"size 65536; }\n"
-		"\tmap mac6 { type ipv6_addr : ether_addr; flags dynamic,timeout; timeout 10m; "
-		"size 65536; }\n"
-		"\tset " ALIVE_MAIL_SET " { type inet_service; flags timeout; }\n",
-		chains);
-	if (config_bool(config, "mail.enabled") && *links->bridge_mac &&
-		put_ports(NULL, config, NULL, links->exists)) {
-		fputs("\tchain learn {\n\t\ttype filter hook ingress devices = ", out);
-		put_ports(out, config, NULL, links->exists);
-		fputs(" priority 0; policy accept;\n", out);
-		for (int i = 0; i < 2; i++) {
-			if (is_closed(config, "mail.on-failure"))
-				snprintf(match, sizeof(match), "%s %d", ports[i], SMTP_PORT);
-			else
-				snprintf(match, sizeof(match), "%s @" ALIVE_MAIL_SET, ports[i]);
-			put_learn(out, "ip", "mac4", match, links->bridge_mac);
-			put_learn(out, "ip6", "mac6", match, links->bridge_mac);
-		}
-		fputs("\t}\n\tchain restore {\n"
-		      "\t\ttype filter hook egress device \"" BRIDGE
-		      "\" priority 0; policy accept;\n",
-			out);
-		for (int i = 0; i < 2; i++) {
-			put_restore(out, "ip", "mac4", ports[i]);
-			put_restore(out, "ip6", "mac6", ports[i]);
-		}
-		fputs("\t}\n", out);
-	}
-	fputs("}\n", out);
-}
-
-static void put_mail(FILE *out, sd_json_variant *config)
-{
-	static const char *const chains[] = {"untrack_in", "untrack_out", "divert", NULL};
-
-	put_table(out, "inet sekisho_mail", "", chains);
-	if (config_bool(config, "mail.enabled")) {
-		fprintf(out,
-			"\tchain untrack_in {\n\t\ttype filter hook prerouting priority raw; "
-			"policy accept;\n"
-			"\t\tiifname \"" BRIDGE "\" tcp dport %d notrack\n"
-			"\t\tiifname \"" BRIDGE "\" tcp sport %d notrack\n\t}\n",
-			SMTP_PORT, SMTP_PORT);
-		fprintf(out,
-			"\tchain untrack_out {\n\t\ttype filter hook output priority raw; policy "
-			"accept;\n"
-			"\t\toifname \"" BRIDGE "\" tcp dport %d notrack\n"
-			"\t\toifname \"" BRIDGE "\" tcp sport %d notrack\n\t}\n",
-			SMTP_PORT, SMTP_PORT);
-		fprintf(out,
-			"\tchain divert {\n\t\ttype filter hook prerouting priority mangle; policy "
-			"accept;\n"
-			"\t\tiifname != \"" BRIDGE "\" accept\n"
-			"\t\tmeta l4proto tcp socket transparent 1 meta mark set 0x%08x accept\n",
-			MARK_LOCAL);
-		fprintf(out,
-			"\t\tmeta nfproto ipv4 tcp dport %d tproxy ip to :%d meta mark set 0x%08x "
-			"accept\n",
-			SMTP_PORT, SMTP_PROXY_PORT, MARK_LOCAL);
-		fprintf(out,
-			"\t\tmeta nfproto ipv6 tcp dport %d tproxy ip6 to :%d meta mark set 0x%08x "
-			"accept\n\t}\n",
-			SMTP_PORT, SMTP_PROXY_PORT, MARK_LOCAL);
-	}
+	ruleset_put_save(out, put_refuse_bridge);
 	fputs("}\n", out);
 }
 
@@ -282,10 +236,14 @@ static void put_host_route(FILE *out, sd_json_variant *config)
 
 static void put_host_bridge(FILE *out, sd_json_variant *config)
 {
-	fprintf(out, "\t\tiifname \"" BRIDGE "\" meta mark & 0x%08x != 0 accept\n", MARK_LOCAL);
-	fputs("\t\tct state established,related accept\n"
-	      "\t\tiifname != \"" MGMT_HOST "\" drop\n"
-	      "\t\ticmp type { echo-request, destination-unreachable, time-exceeded, "
+	char device[IFNAMSIZ];
+
+	network_management_device(config, device);
+	fprintf(out,
+		"\t\tct state established,related accept\n"
+		"\t\tiifname != \"%s\" drop\n",
+		device);
+	fputs("\t\ticmp type { echo-request, destination-unreachable, time-exceeded, "
 	      "parameter-problem } accept\n"
 	      "\t\ticmpv6 type { echo-request, destination-unreachable, packet-too-big, "
 	      "time-exceeded,"
@@ -310,6 +268,8 @@ static void put_host(FILE *out, sd_json_variant *config)
 	fputs("\tchain input {\n\t\ttype filter hook input priority filter; policy drop;\n"
 	      "\t\tiifname \"lo\" accept\n",
 		out);
+	/* Mail that is taken out of its way to maild, and what its other leg gets. */
+	fprintf(out, "\t\tmeta mark & 0x%08x != 0 accept\n", MARK_LOCAL);
 	if (routed)
 		put_host_route(out, config);
 	else
@@ -328,7 +288,7 @@ static void put_following(FILE *out, sd_json_variant *config, const struct rules
 	if (network_is_routed(config))
 		ruleset_put_route(out, config, links);
 	else
-		put_netdev(out, config, links);
+		ruleset_put_mail_frames(out, config, links);
 	fputs(RULESET_PART, out);
 	policy_render(out, config, &links->now);
 }
@@ -351,15 +311,14 @@ char *ruleset_render(sd_json_variant *config, const struct ruleset_links *links)
 		return NULL;
 	if (network_is_routed(config)) {
 		fputs("destroy table bridge " ALIVE_INSPECT_TABLE
-		      "\ndestroy table netdev " ALIVE_MAIL_TABLE
-		      "\ndestroy table inet sekisho_mail\n",
+		      "\ndestroy table netdev " ALIVE_MAIL_TABLE "\n",
 			t.out);
 	} else {
 		fputs("destroy table inet " ALIVE_ROUTE_TABLE "\n", t.out);
 		put_bridge(t.out, config);
-		fputs(RULESET_PART, t.out);
-		put_mail(t.out, config);
 	}
+	fputs(RULESET_PART, t.out);
+	ruleset_put_mail(t.out, config);
 	fputs(RULESET_PART, t.out);
 	put_host(t.out, config);
 	fputs(RULESET_PART, t.out);

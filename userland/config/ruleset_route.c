@@ -2,6 +2,7 @@
  * path. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "config/applier.h"
 #include "config/network.h"
@@ -20,15 +21,49 @@ static void put_antispoof(FILE *out)
 		out);
 }
 
-static void put_forward_rule(FILE *out, sd_json_variant *config, sd_json_variant *forward)
+/* What the office's own hosts may mean by the WAN address: one of the appliance's that is not in
+ * their network. Of the LAN side all addresses are set here, those of the WAN side may be lent. */
+static void put_reflected(FILE *out, sd_json_variant *config)
+{
+	sd_json_variant *network, *address;
+	bool any = false;
+
+	fputs("\t\tiifname ", out);
+	network_put_devices(out, config, "lan", NULL);
+	fputs(" fib daddr . iif type != local ", out);
+	config_foreach(network, config, "interfaces.network")
+	{
+		if (strcmp(config_str(network, "side"), "lan") != 0)
+			continue;
+		for (size_t i = 0;
+			(address = sd_json_variant_by_index(config_at(network, "address"), i));
+			i++) {
+			const char *text = sd_json_variant_string(address);
+			if (strchr(text, ':'))
+				continue;
+			fprintf(out, "%s%.*s", any ? ", " : "ip daddr != { ",
+				(int)strcspn(text, "/"), text);
+			any = true;
+		}
+	}
+	fputs(any ? " } " : "", out);
+}
+
+static void put_forward_rule(
+	FILE *out, sd_json_variant *config, sd_json_variant *forward, bool reflected)
 {
 	sd_json_variant *source = config_at(forward, "source"),
 			*port = config_at(forward, "to-port");
 	const char *protocol = config_str(forward, "protocol");
 
-	fputs("\t\tiifname ", out);
-	network_put_devices(out, config, "wan", NULL);
-	fputs(" fib daddr type local ", out);
+	if (reflected) {
+		put_reflected(out, config);
+	} else {
+		fputs("\t\tiifname ", out);
+		network_put_devices(out, config, "wan", NULL);
+		fputc(' ', out);
+	}
+	fputs("fib daddr type local ", out);
 	for (size_t i = 0; source && i < sd_json_variant_elements(source); i++)
 		fprintf(out, "%s%s", i ? ", " : "ip saddr { ",
 			sd_json_variant_string(sd_json_variant_by_index(source, i)));
@@ -41,8 +76,28 @@ static void put_forward_rule(FILE *out, sd_json_variant *config, sd_json_variant
 	fputc('\n', out);
 }
 
+/* Within one network the server would answer the host directly, from an address that it does not
+ * know: the server has to answer the appliance. */
+static void put_hairpin(FILE *out, sd_json_variant *config)
+{
+	sd_json_variant *network;
+	char device[IFNAMSIZ];
+
+	config_foreach(network, config, "interfaces.network")
+	{
+		network_device(network, device);
+		if (strcmp(config_str(network, "side"), "lan") == 0)
+			fprintf(out,
+				"\t\tmeta nfproto ipv4 iifname \"%s\" oifname \"%s\" ct status "
+				"dnat masquerade\n",
+				device, device);
+	}
+}
+
 static void put_nat(FILE *out, sd_json_variant *config)
 {
+	bool reflection = config_bool(config, "nat.reflection") &&
+			  network_put_devices(NULL, config, "lan", NULL);
 	sd_json_variant *forward;
 
 	if (!network_put_devices(NULL, config, "wan", NULL))
@@ -51,8 +106,11 @@ static void put_nat(FILE *out, sd_json_variant *config)
 		out);
 	config_foreach(forward, config, "nat.forward")
 	{
-		if (config_bool(forward, "enabled"))
-			put_forward_rule(out, config, forward);
+		if (!config_bool(forward, "enabled"))
+			continue;
+		put_forward_rule(out, config, forward, false);
+		if (reflection)
+			put_forward_rule(out, config, forward, true);
 	}
 	fputs("\t}\n\tchain nat_out {\n"
 	      "\t\ttype nat hook postrouting priority srcnat; policy accept;\n",
@@ -62,6 +120,8 @@ static void put_nat(FILE *out, sd_json_variant *config)
 		network_put_devices(out, config, "wan", NULL);
 		fputs(" masquerade\n", out);
 	}
+	if (reflection)
+		put_hairpin(out, config);
 	fputs("\t}\n", out);
 }
 
@@ -87,6 +147,12 @@ static void put_inspection(FILE *out, sd_json_variant *config, bool has_flowtabl
 	ruleset_put_queue(out, config);
 }
 
+static void put_refuse(FILE *out)
+{
+	fprintf(out, "\t\tmeta mark & 0x%08x != 0 reject with icmpx type port-unreachable\n",
+		MARK_REJECT);
+}
+
 void ruleset_put_route(FILE *out, sd_json_variant *config, const struct ruleset_links *links)
 {
 	static const char *const chains[] = {
@@ -108,6 +174,6 @@ void ruleset_put_route(FILE *out, sd_json_variant *config, const struct ruleset_
 	if (inspected)
 		put_inspection(out, config, fast);
 	fputs("\t}\n", out);
-	ruleset_put_save(out);
+	ruleset_put_save(out, put_refuse);
 	fputs("}\n", out);
 }

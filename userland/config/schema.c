@@ -6,13 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-static LY_ERR refuse_many_keys(struct lysc_node *node, void *data, ly_bool *stop)
+static LY_ERR refuse_node(struct lysc_node *node, void *data, ly_bool *stop)
 {
 	const struct lysc_node *child;
 	unsigned keys = 0;
 
 	(void)data;
 	(void)stop;
+	if (lysc_has_when(node))
+		return LY_EINVAL;
 	if (node->nodetype != LYS_LIST)
 		return LY_SUCCESS;
 	LY_LIST_FOR(lysc_node_child(node), child)
@@ -32,7 +34,7 @@ int schema_load(const char *file, struct schema *s)
 		    dirname(folder), LY_CTX_NO_YANGLIBRARY | LY_CTX_DISABLE_SEARCHDIR_CWD, &s->ctx))
 		return -ENOMEM;
 	if (lys_parse_path(s->ctx, file, LYS_IN_YANG, &module) ||
-		lysc_module_dfs_full(module, refuse_many_keys, NULL)) {
+		lysc_module_dfs_full(module, refuse_node, NULL)) {
 		schema_fini(s);
 		return -EBADMSG;
 	}

@@ -8,7 +8,7 @@
  *
  * Limits: SCHEMA_DEPTH nodes in a path, SCHEMA_WORDS words, SCHEMA_WORD_BYTES bytes a word.
  * Refuses: unknown and ambiguous words, values that the type does not take, key leaves as targets.
- * A schema whose lists have more than one key is refused at load.
+ * A schema whose lists have more than one key, or that has a `when`, is refused at load.
  */
 #pragma once
 

@@ -13,8 +13,8 @@
  *	method Describe(path: []string) -> (words: [](word: string, help: string, kind: string))
  *	method Compare(rollback: ?int) -> (diff: string)
  *	method History() -> (commits: [](number: int, serial: int, time: string, user: string,
- *comment: string)) method Check() -> () method Commit(comment: ?string, confirm_minutes: ?int,
- *from: ?string)
+ *comment: string)) method Lists(value: ?string) -> (lists: []object) lists.h method Check() -> ()
+ *method Commit(comment: ?string, confirm_minutes: ?int, from: ?string)
  *		-> (changed: bool, diff: string, serial: int, confirm_seconds: ?int)
  *	method Confirm() -> ()
  *	method Status() -> (hostname: string, password_set: bool, source: string, generation: int,

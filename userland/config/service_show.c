@@ -7,6 +7,7 @@
 #include "config/applier.h"
 #include "config/call.h"
 #include "config/describe.h"
+#include "config/lists.h"
 #include "lib/cleanup.h"
 
 static void lyd_free_p(struct lyd_node **tree)
@@ -308,4 +309,20 @@ int service_status(sd_varlink *link, sd_json_variant *parameters, sd_varlink_met
 					"seconds", pending ? record_seconds_left(pending) : 0))),
 		SD_JSON_BUILD_PAIR_VARIANT("alarms", alarms),
 		SD_JSON_BUILD_PAIR_VARIANT("sessions", sessions));
+}
+
+/* Of one list (by `value`) with its hits, or all of them without. */
+int service_lists(sd_varlink *link, sd_json_variant *parameters, sd_varlink_method_flags_t flags,
+	void *userdata)
+{
+	_cleanup_call_ struct call c;
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *lists = NULL;
+	int r;
+
+	(void)flags;
+	if (!call_begin(&c, link, parameters, userdata, false, &r))
+		return r;
+	r = lists_report(c.value, &lists);
+	return r < 0 ? sd_varlink_error_errno(link, r)
+		     : sd_varlink_replybo(link, SD_JSON_BUILD_PAIR_VARIANT("lists", lists));
 }

@@ -8,9 +8,8 @@
 
 struct container {
 	unsigned refs;
-	const char *name; /* of the schema */
-	char *text;       /* with defaults and secrets */
-	sd_json_variant *config;
+	const char *name;        /* of the schema */
+	sd_json_variant *config; /* with defaults and secrets */
 	sd_json_variant *public;
 };
 
@@ -18,7 +17,6 @@ static void container_unref(struct container *c)
 {
 	if (!c || --c->refs > 0)
 		return;
-	free(c->text);
 	sd_json_variant_unref(c->config);
 	sd_json_variant_unref(c->public);
 	free(c);
@@ -49,17 +47,16 @@ bool snapshot_differs(const struct snapshot *a, const struct snapshot *b, const 
 	return find(a, container) != find(b, container);
 }
 
-/* Takes the text. */
-static struct container *container_new(struct lyd_node *node, char *text)
+static struct container *container_new(struct lyd_node *node)
 {
 	struct container *c = calloc(1, sizeof(*c));
-	_cleanup_free_ char *public = NULL;
+	_cleanup_free_ char *text = tree_container_text(node), *public = NULL;
 
-	if (!c) {
-		free(text);
+	if (!c || !text) {
+		free(c);
 		return NULL;
 	}
-	*c = (struct container){.refs = 1, .name = node->schema->name, .text = text};
+	*c = (struct container){.refs = 1, .name = node->schema->name};
 	int r = tree_container_json(text, &c->config);
 	if (r >= 0 && tree_drop_secrets(lyd_child(node))) {
 		public = tree_container_text(node);
@@ -73,23 +70,56 @@ static struct container *container_new(struct lyd_node *node, char *text)
 	return NULL;
 }
 
+static const struct lyd_node *find_top(const struct lyd_node *tree, const struct lysc_node *schema)
+{
+	const struct lyd_node *node;
+
+	LY_LIST_FOR(tree, node)
+	{
+		if (node->schema == schema)
+			return node;
+	}
+	return NULL;
+}
+
+/* Was the same set in it? There is no `when` (schema.h), so then its defaults are the same as well.
+ */
+static bool is_set_alike(
+	const struct lysc_node *schema, const struct snapshot *a, const struct snapshot *b)
+{
+	const struct lyd_node *x = find_top(a->tree, schema), *y = find_top(b->tree, schema);
+
+	if (!x || !y)
+		return !x && !y;
+	return lyd_compare_single(x, y, LYD_COMPARE_FULL_RECURSION) == LY_SUCCESS;
+}
+
+/* The one of old again, with a reference, when it says the same; else a new one. */
+static struct container *container_get(
+	struct lyd_node *node, const struct snapshot *old, const struct snapshot *new)
+{
+	struct container *c = find(old, node->schema->name), *made;
+
+	if (c && is_set_alike(node->schema, old, new)) {
+		c->refs++;
+		return c;
+	}
+	made = container_new(node);
+	/* something is set to what it is anyway, or stands in another place */
+	if (!c || !made || !sd_json_variant_equal(c->config, made->config))
+		return made;
+	container_unref(made);
+	c->refs++;
+	return c;
+}
+
 static int add_container(struct lyd_node *node, const struct snapshot *old, struct snapshot *ret)
 {
-	struct container *c = find(old, node->schema->name);
-	char *text = tree_container_text(node);
-
-	if (!text)
-		return -ENOMEM;
-	if (ret->n == SNAPSHOT_CONTAINERS) {
-		free(text);
+	if (ret->n == SNAPSHOT_CONTAINERS)
 		return -E2BIG;
-	}
-	if (c && strcmp(c->text, text) == 0) {
-		free(text);
-		c->refs++;
-	} else if (!(c = container_new(node, text))) {
+	struct container *c = container_get(node, old, ret);
+	if (!c)
 		return -ENOMEM;
-	}
 	ret->containers[ret->n++] = c;
 	int r = sd_json_variant_set_field(&ret->config, c->name, c->config);
 	return r < 0 ? r : sd_json_variant_set_field(&ret->public, c->name, c->public);

@@ -237,6 +237,13 @@ int store_load(const struct schema *s, struct store_state *ret)
 	return 0;
 }
 
+static int sync_folder(void)
+{
+	_cleanup_close_ int fd = open(path_data("config"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
+}
+
 int store_prepare(const struct snapshot *snapshot, const struct record *r)
 {
 	_cleanup_free_ char *body = tree_text(snapshot->tree, TREE_JSON);
@@ -248,14 +255,9 @@ int store_prepare(const struct snapshot *snapshot, const struct record *r)
 		return -EFBIG;
 	if (mkdir(path_data("config"), 0700) < 0 && errno != EEXIST)
 		return -errno;
-	return file_replace(path_data(PENDING), text, 0600, true);
-}
-
-static int sync_folder(void)
-{
-	_cleanup_close_ int fd = open(path_data("config"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
+	int e = file_replace(path_data(PENDING), text, 0600, true);
+	/* Its name counts only with a deadline: cut off without one, it is thrown away anyway. */
+	return e < 0 || !*r->boot ? e : sync_folder();
 }
 
 static void forget_oldest(void)

@@ -35,6 +35,7 @@ static void put_action(FILE *out, sd_json_variant *server, const char *template,
 {
 	const char *name = config_str(server, "name"), *host = config_str(server, "host");
 	const char *transport = config_str(server, "transport");
+	const char *peer = config_str(server, "certificate-name");
 	bool tls = strcmp(transport, "tls") == 0, udp = strcmp(transport, "udp") == 0;
 
 	fprintf(out, "\taction(type=\"omfwd\" target=\"%s\" port=\"%" PRIu64 "\" protocol=\"%s\"\n",
@@ -46,7 +47,7 @@ static void put_action(FILE *out, sd_json_variant *server, const char *template,
 			"\t\tStreamDriver=\"ossl\" StreamDriverMode=\"1\" "
 			"StreamDriverAuthMode=\"x509/name\"\n"
 			"\t\tStreamDriverPermittedPeers=\"%s\"",
-			host);
+			peer ? peer : host);
 		if (config_str(server, "ca-certificate"))
 			fprintf(out, " StreamDriver.CAFile=\"%s/%s.pem\"\n", pem, name);
 		else

@@ -34,7 +34,12 @@ static const char base_lines[] =
 	"set routing route branch destination 10.1.0.0/16\n"
 	"set routing route branch gateway 192.168.1.254\n"
 	"set routing route branch network office\n"
-	"set logging syslog central host log.example.org\n";
+	"set logging syslog central host log.example.org\n"
+	"set update source first type rules\n"
+	"set update source first url https://example.org/rules.tar.gz\n"
+	"set update source names type domains\n"
+	"set update source names url https://example.org/names.txt\n"
+	"set inspection list names action drop\n";
 
 /* Texts of every form that a setting may want; the first one that its type takes is used. */
 static const char *const good[] = {"office", "inside", "servers", "web", "office-hours", "eth0",
@@ -48,6 +53,8 @@ static const char *const good[] = {"office", "inside", "servers", "web", "office
 	"2024-01-01", "en", "re:evil", "2000001", "2000001-2000010", "emerging-malware.rules",
 	"RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3", "http://proxy.example.org:3128",
 	"2000001 \"alert\" \"drop\"", "group: emerging-malware"};
+/* A secret that no other setting says. */
+static const char never_shown[] = "never-shown-7";
 static const char *const bad[] = {"!?", "", "99999999999999999999999999", "caf\xc3\xa9"};
 
 static sd_varlink *conn;
@@ -109,8 +116,8 @@ static char *text_of(const char *method, const char *parameters, const char *key
 	return strdup(text ? text : "");
 }
 
-/* Exported and imported it is the same configuration. */
-static void check_round_trip(const char *format)
+/* Exported and imported it is the same configuration; secret, if any, is not in the text. */
+static void check_round_trip(const char *format, const char *secret)
 {
 	char parameters[64];
 	_cleanup_(sd_json_variant_unrefp) sd_json_variant *load = NULL;
@@ -118,6 +125,8 @@ static void check_round_trip(const char *format)
 
 	snprintf(parameters, sizeof(parameters), "{\"format\":\"%s\"}", format);
 	_cleanup_free_ char *text = text_of("Export", parameters, "text");
+	if (secret && strstr(text, secret))
+		fail_msg("%s holds the secret %s", format, secret);
 	assert_true(sd_json_buildo(&load, SD_JSON_BUILD_PAIR_STRING("text", text),
 			    SD_JSON_BUILD_PAIR_STRING("mode", "replace"),
 			    SD_JSON_BUILD_PAIR_STRING("format", format)) >= 0);
@@ -157,9 +166,10 @@ static bool try_value(const struct path *p, const struct lysc_node *leaf, const 
 	_cleanup_free_ char *shown = strdup(config_str(call_path("Get", p, NULL, NULL), "text"));
 	if (!strstr(shown, schema_is_secret(leaf) ? "<secret>" : leaf->name))
 		report(p, "it is not shown");
-	check_round_trip("json");
-	check_round_trip("xml");
-	check_round_trip("set");
+	const char *secret = schema_is_secret(leaf) ? value : NULL;
+	check_round_trip("json", secret);
+	check_round_trip("xml", secret);
+	check_round_trip("set", secret);
 	if (changed) {
 		call(conn, "Rollback", "{\"number\":1}", NULL);
 		call(conn, "Commit", NULL, NULL);
@@ -211,6 +221,8 @@ static void values_of(const struct lysc_node *leaf, struct candidates *c)
 		add_number(c, num->range->parts[last].max_u64);
 	} else {
 		c->each = false;
+		if (schema_is_secret(leaf) && is_taken(leaf, never_shown))
+			add_candidate(c, never_shown);
 		for (size_t k = 0; k < ARRAY_LEN(good); k++)
 			if (is_taken(leaf, good[k]))
 				add_candidate(c, good[k]);

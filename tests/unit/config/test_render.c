@@ -57,6 +57,14 @@ static void test_ruleset(void **state)
 		{"\"enabled\":true,\"on-failure\":\"open\",\"bypass\":false,\"queues\":1", MAIL, "",
 			all_exist, "02:00:00:00:00:01", "ct mark & 0x00000200 != 0 drop",
 			"ct mark & 0x00000100 != 0 accept"},
+		{OPEN, MAIL, "", all_exist, "02:00:00:00:00:01",
+			"ip length . @th,96,16 { 40 . 0x5010, 44 . 0x6010, ", NULL},
+		{OPEN, MAIL, "", all_exist, "02:00:00:00:00:01",
+			"meta mark & 0x00004000 != 0 ct mark set ct mark & 0xffffdfff\n", NULL},
+		{OPEN, MAIL, "", all_exist, "02:00:00:00:00:01",
+			"ip6 saddr . udp sport . ip6 daddr . udp dport @refused6 reject with "
+			"icmpv6 type port-unreachable\n",
+			"icmpx"},
 		{"\"enabled\":false", MAIL, "", all_exist, "02:00:00:00:00:01", "jump management",
 			"queue"},
 		{OPEN, MAIL, "", all_exist, "02:00:00:00:00:01", "tcp dport @mail_alive",
@@ -66,7 +74,8 @@ static void test_ruleset(void **state)
 		{OPEN, MAIL, "", only_eth0, "02:00:00:00:00:01", "devices = { \"eth0\" }", NULL},
 		{OPEN, MAIL, "", all_exist, "", "set mail_alive", "chain learn"},
 		{OPEN, "\"enabled\":true,\"on-failure\":\"closed\"", "", all_exist,
-			"02:00:00:00:00:01", "ether type ip tcp dport 25 update @mac4",
+			"02:00:00:00:00:01",
+			"ether type ip tcp dport 25 meta mark set 0x00000004 update @mac4",
 			"@mail_alive"},
 		{OPEN, "\"enabled\":false", "", all_exist, "02:00:00:00:00:01", "set mail_alive",
 			"tproxy"},
@@ -118,6 +127,13 @@ static void test_networkd(void **state)
 		{"\"address\":[\"192.0.2.2/24\",\"2001:db8::2/64\"],\"gateway\":\"192.0.2.1\"",
 			"Address=192.0.2.2/24\nAddress=2001:db8::2/64\nGateway=192.0.2.1\n",
 			"[DHCPv4]"},
+		{"\"vlan\":10,\"address\":[\"192.0.2.2/24\"]",
+			"== 60-sekisho-mgmt0.network\n[Match]\nName=mgmt0\n\n[Link]\n"
+			"RequiredForOnline=no\n\n[Network]\nVLAN=mgmt0.10\n"
+			"LinkLocalAddressing=no\nIPv6AcceptRA=no\nLLDP=no\n"
+			"== 60-sekisho-mgmt0.10.netdev\n[NetDev]\nName=mgmt0.10\nKind=vlan\n\n"
+			"[VLAN]\nId=10\n== 60-sekisho-mgmt0.10.network\n[Match]\nName=mgmt0.10\n",
+			NULL},
 		{"", "== 60-sekisho-eth1.network\n[Match]\nName=eth1\n", NULL},
 		{"", "[Link]\nARP=no", NULL},
 		{"", "FirewallMark=1/1", NULL},

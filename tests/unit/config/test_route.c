@@ -148,7 +148,8 @@ static bool none_exists(const char *name)
 }
 
 #define FORWARD(more) \
-	",\"nat\":{\"masquerade\":true,\"forward\":[{\"name\":\"w\",\"enabled\":true," \
+	",\"nat\":{\"masquerade\":true,\"reflection\":true,\"forward\":[{\"name\":\"w\"," \
+	"\"enabled\":true," \
 	"\"protocol\":\"tcp\"," \
 	"\"port\":8080,\"to-address\":\"192.168.1.2\"" more "}]}"
 
@@ -171,6 +172,17 @@ static void test_ruleset(void **state)
 			all_exist,
 			"ip saddr { 198.51.100.0/24 } tcp dport 8080 dnat ip to 192.168.1.2:80\n",
 			NULL},
+		{ROUTE(OFFICE "," MODEM, FORWARD("")), all_exist,
+			"iifname { \"eth0\" } fib daddr . iif type != local ip daddr != { "
+			"192.168.1.1 } fib daddr type local tcp dport 8080 dnat ip to "
+			"192.168.1.2\n",
+			"!= { }"},
+		{ROUTE(OFFICE "," MODEM, FORWARD("")), all_exist,
+			"meta nfproto ipv4 iifname \"eth0\" oifname \"eth0\" ct status dnat "
+			"masquerade\n",
+			"iifname \"eth1\" oifname \"eth1\""},
+		{ROUTE(OFFICE "," MODEM, ",\"nat\":{\"masquerade\":true}"), all_exist,
+			"masquerade\n", "ct status dnat masquerade"},
 		{ROUTE(OFFICE "," MODEM, FORWARD("")), all_exist,
 			"meta nfproto ipv4 oifname { \"eth1\" } masquerade\n", "tproxy"},
 		{ROUTE(OFFICE "," MODEM, ""), all_exist,
@@ -195,7 +207,8 @@ static void test_ruleset(void **state)
 	"{\"interfaces\":{\"mode\":\"" mode "\"," PORTS ",\"network\":[" OFFICE "," MODEM \
 	"]},\"zones\":{" \
 	"\"zone\":[{\"name\":\"in\",\"port\":[\"eth0\"],\"network\":[\"office\"]},{\"name\":" \
-	"\"empty\"}]," \
+	"\"empty\"},{\"name\":\"tagged\",\"vlan\":[10,20]},{\"name\":\"both\",\"port\":[" \
+	"\"eth0\"],\"vlan\":[10]}]," \
 	"\"address\":[{\"name\":\"v4\",\"prefix\":[\"10.0.0.0/" \
 	"8\"]},{\"name\":\"v6\",\"prefix\":[\"2001:db8::/" \
 	"32\"]}],\"service\":[{\"name\":\"web\",\"tcp\":[80,\"8000-8010\"]},{\"name\":\"ping\"," \
@@ -221,6 +234,24 @@ static void test_policy(void **state)
 			"oifname { \"eth0\" } counter drop", "mgmt1"},
 		{ZONES("bridge", POLICY("\"from\":\"empty\",\"action\":\"drop\""), "accept"), NULL,
 			"\"p\""},
+		{ZONES("bridge", POLICY("\"from\":\"tagged\",\"action\":\"drop\""), "accept"),
+			"\t\tvlan id { 10, 20 } counter drop", NULL},
+		{ZONES("bridge", POLICY("\"to\":\"both\",\"action\":\"drop\""), "accept"),
+			"oifname { \"eth0\" } vlan id { 10 } counter drop", NULL},
+		{ZONES("route", POLICY("\"from\":\"tagged\",\"action\":\"drop\""), "accept"), NULL,
+			"\"p\""},
+		{ZONES("bridge", POLICY("\"source\":[\"v4\"],\"log\":true,\"action\":\"drop\""),
+			 "accept"),
+			"ip saddr @p0_src4 limit rate 20/second burst 40 packets log group 1 "
+			"prefix "
+			"\"drop p\"\n\t\tip saddr @p0_src4 counter drop",
+			NULL},
+		{ZONES("route", "", "accept\",\"log-unmatched\":true,\"x\":\""),
+			"iifname { \"eth1\" } limit rate 20/second burst 40 packets log group 1 "
+			"prefix "
+			"\"drop \"\n\t\tiifname { \"eth1\" } counter drop\n\t\tlimit rate "
+			"20/second burst 40 packets log group 1 prefix \"accept \"\n",
+			NULL},
 		{ZONES("bridge", POLICY("\"source\":[\"v4\"],\"action\":\"drop\""), "accept"),
 			"ip saddr @p0_src4 counter drop", "ip6 saddr"},
 		{ZONES("bridge", POLICY("\"source\":[\"v4\",\"v6\"],\"action\":\"drop\""),
@@ -232,9 +263,11 @@ static void test_policy(void **state)
 			NULL, "\"p\""},
 		{ZONES("bridge", POLICY("\"service\":[\"web\",\"ping\"],\"action\":\"accept\""),
 			 "drop"),
-			"set p0_tcp { type inet_service; flags interval; auto-merge; elements = { "
-			"80, "
-			"8000-8010 } }",
+			"#-- set bridge sekisho_policy p0_tcp\n"
+			"add set bridge sekisho_policy p0_tcp { type inet_service; flags interval; "
+			"auto-merge; }\n"
+			"flush set bridge sekisho_policy p0_tcp\n"
+			"add element bridge sekisho_policy p0_tcp { 80, 8000-8010 }\n",
 			NULL},
 		{ZONES("bridge", POLICY("\"service\":[\"web\",\"ping\"],\"action\":\"accept\""),
 			 "drop"),
@@ -319,6 +352,8 @@ static void test_syslog(void **state)
 			"name\"\n\t\tStreamDriverPermittedPeers=\"192.0.2.1\" "
 			"StreamDriver.CAFile=\"/etc/ssl/certs/ca-certificates.crt\"",
 			"imjournal"},
+		{SYSLOG("\"transport\":\"tls\",\"certificate-name\":\"logs.example\""),
+			"StreamDriverPermittedPeers=\"logs.example\"", NULL},
 		{SYSLOG("\"transport\":\"tls\",\"ca-certificate\":\"AAAA\""),
 			"CAFile=\"/pem/a.pem\"", "ca-certificates"},
 		{SYSLOG("\"transport\":\"udp\",\"event\":[\"alert\",\"mail\"]"),

@@ -85,6 +85,12 @@ const struct applier applier_network = {
 	.apply = twin_apply,
 };
 
+const struct applier applier_lists = {
+	.name = "address lists",
+	.containers = twin_containers,
+	.apply = twin_apply,
+};
+
 static inline void server_main(void)
 {
 	static struct service s;
