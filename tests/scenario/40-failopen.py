@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""inspectd killed, and inspectd hung, under running traffic: what is running pauses at most as long as the dead-man's
-switch (500 ms) plus what a lost packet costs the sender."""
+"""inspectd reloaded, flooded, hung and killed under running traffic. With on-failure open what is running pauses at most
+as long as the dead-man's switch (500 ms) plus what a lost packet costs the sender; with closed nothing passes any more."""
 
 import os
 import signal
@@ -11,7 +11,8 @@ import time
 import box
 from box import check, w
 
-SERVER, PORT = "10.79.0.2", 7007
+SERVER, PORT, COUNTED_PORT = "10.79.0.2", 7007, 7008
+COUNTED, RELOADS, FLOOD_S = 600, 3, 3
 SWITCH_S = 0.5
 # Emulation without KVM stretches everything; TCP adds its retransmission time-out to the switch.
 SLACK_S = {"ping": 0.5, "tcp": 1.5}
@@ -84,11 +85,53 @@ class Traffic:
             last = self.heard("ping", last)
         process.kill()
 
-    def settle(self) -> None:
+    def settle_more(self) -> None:
         """Returns when both have ticked again, twenty times."""
         want = {k: v + 20 for k, v in self.ticks.items()}
         check("traffic runs", box.wait_for(lambda: all(self.ticks[k] >= v for k, v in want.items()), 30), self.ticks)
+
+    def settle(self) -> None:
+        self.settle_more()
         self.longest = dict.fromkeys(self.longest, 0.0)
+
+
+def count_up() -> None:
+    enter("sk-lan-far")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        for n in range(COUNTED):
+            s.sendto(n.to_bytes(4, "big"), (SERVER, COUNTED_PORT))
+            time.sleep(0.01)
+
+
+def counted(received: set[int], ready: threading.Event) -> None:
+    enter("sk-wan-far")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.bind(("0.0.0.0", COUNTED_PORT))
+        s.settimeout(5)
+        ready.set()
+        try:
+            while len(received) < COUNTED:
+                received.add(int.from_bytes(s.recv(4), "big"))
+        except TimeoutError:
+            pass
+
+
+def flood() -> None:
+    """Nobody listens at the other end, which says so: both directions are full."""
+    enter("sk-lan-far")
+    end = time.monotonic() + FLOOD_S
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        while time.monotonic() < end:
+            for port in range(20000, 20500):
+                s.sendto(b"x" * 64, (SERVER, port))
+
+
+def report(what: str, ticks: dict[str, int]) -> None:
+    for kind, slack in SLACK_S.items():
+        pause = traffic.longest[kind]
+        print(f"{what}: longest pause of {kind} {pause * 1000:.0f} ms", flush=True)
+        check(f"{what}: {kind} pauses no longer than {SWITCH_S + slack} s", pause < SWITCH_S + slack
+              and traffic.ticks[kind] > ticks[kind], pause)
 
 
 box.need("configd", "sekisho", "inspectd")
@@ -100,20 +143,54 @@ threading.Thread(target=echo, daemon=True).start()
 traffic = Traffic()
 traffic.settle()
 
+received: set[int] = set()
+ready = threading.Event()
+ticks = dict(traffic.ticks)
+threads = [threading.Thread(target=counted, args=(received, ready), daemon=True), threading.Thread(target=count_up, daemon=True)]
+threads[0].start()
+ready.wait(10)
+threads[1].start()
+log = box.LOGS / "inspectd.log"
+for n in range(RELOADS):
+    inspectd.send_signal(signal.SIGHUP)
+    check(f"reload {n + 1} ends", box.wait_for(lambda want=n + 1: log.read_text().count("reloaded: ") >= want, 20), log.read_text())
+for thread in threads:
+    thread.join(60)
+check(f"reload: none of {COUNTED} datagrams is lost", len(received) == COUNTED, COUNTED - len(received))
+report("reload", ticks)
+
+traffic.settle()
+ticks = dict(traffic.ticks)
+thread = threading.Thread(target=flood, daemon=True)
+thread.start()
+thread.join(60)
+traffic.settle_more()
+report("flood", ticks)
+traffic.settle()
+
 for what, number in (("hung", signal.SIGSTOP), ("killed", signal.SIGKILL)):
     inspectd.send_signal(number)
     out = box.wait_for(lambda: not box.alive("bridge sekisho", "inspect_alive"), 10)
     check(f"{what}: the switch falls", out)
     ticks = dict(traffic.ticks)
     box.wait_for(lambda: all(traffic.ticks[k] > v + 20 for k, v in ticks.items()), 10)
-    for kind, slack in SLACK_S.items():
-        pause = traffic.longest[kind]
-        print(f"{what}: longest pause of {kind} {pause * 1000:.0f} ms", flush=True)
-        check(f"{what}: {kind} pauses no longer than {SWITCH_S + slack} s", pause < SWITCH_S + slack
-              and traffic.ticks[kind] > ticks[kind], pause)
+    report(what, ticks)
     inspectd.send_signal(signal.SIGKILL)
     inspectd.wait()
     inspectd = box.inspectd_start()
     traffic.settle()
+
+box.commit("set inspection on-failure closed")
+for what, number in (("hung", signal.SIGSTOP), ("killed", signal.SIGKILL)):
+    traffic.settle()
+    inspectd.send_signal(number)
+    time.sleep(SWITCH_S)
+    ticks = dict(traffic.ticks)
+    time.sleep(1.5)
+    check(f"closed, {what}: nothing passes after {SWITCH_S} s", traffic.ticks == ticks, (ticks, traffic.ticks))
+    inspectd.send_signal(signal.SIGKILL)
+    inspectd.wait()
+    inspectd = box.inspectd_start()
+traffic.settle()
 traffic.going = False
 box.finish()

@@ -9,6 +9,8 @@
 #include <ndpi/ndpi_api.h>
 #pragma GCC diagnostic pop
 
+#define APP_SEGMENT_BYTES 6000
+
 struct app {
 	struct ndpi_detection_module_struct *ndpi;
 };
@@ -73,8 +75,24 @@ static void give_up(struct app *a, struct app_flow *f)
 	finish(f);
 }
 
+/* The kernel gives us many segments as one packet (GSO), nDPI looks through all of it for lines:
+ * it gets the first ones: enough for a hello with its certificates. */
+static struct span segment_of(const struct packet *p, uint8_t buf[static APP_SEGMENT_BYTES])
+{
+	bool v6 = p->ip.n && p->ip.p[0] >> 4 == 6;
+	size_t n = APP_SEGMENT_BYTES - (v6 ? 40 : 0); /* RFC 8200, section 3: of the payload */
+
+	if (p->ip_proto != IPPROTO_TCP || p->ip.n <= APP_SEGMENT_BYTES)
+		return span_take(p->ip, UINT16_MAX);
+	memcpy(buf, p->ip.p, APP_SEGMENT_BYTES);
+	buf[v6 ? 4 : 2] = (uint8_t)(n >> 8);
+	buf[v6 ? 5 : 3] = (uint8_t)n;
+	return span_of(buf, APP_SEGMENT_BYTES);
+}
+
 bool app_packet(struct app *a, struct app_flow *f, const struct packet *p)
 {
+	uint8_t buf[APP_SEGMENT_BYTES];
 	uint16_t before = f->id;
 
 	if (f->final)
@@ -86,9 +104,10 @@ bool app_packet(struct app *a, struct app_flow *f, const struct packet *p)
 			return true;
 		}
 	}
-	unsigned short length = (unsigned short)(p->ip.n > UINT16_MAX ? UINT16_MAX : p->ip.n);
+	struct span ip = segment_of(p, buf);
 	uint64_t at_ms = (uint64_t)p->at.tv_sec * 1000 + (uint64_t)p->at.tv_usec / 1000;
-	take_answer(f, ndpi_detection_process_packet(a->ndpi, f->ndpi, p->ip.p, length, at_ms));
+	take_answer(f,
+		ndpi_detection_process_packet(a->ndpi, f->ndpi, ip.p, (unsigned short)ip.n, at_ms));
 	f->pkts++;
 	if (f->pkts >= (p->ip_proto == IPPROTO_TCP ? APP_TCP_PKTS : APP_UDP_PKTS))
 		give_up(a, f);
@@ -139,4 +158,25 @@ uint16_t app_by_name(struct app *a, const char *name)
 		if (strcasecmp(ndpi_get_proto_name(a->ndpi, (uint16_t)i), name) == 0)
 			return (uint16_t)i;
 	return 0;
+}
+
+bool app_by_category(struct app *a, const char *name, uint64_t apps[static APP_MAX / 64])
+{
+	unsigned n = ndpi_get_num_supported_protocols(a->ndpi), category = 0;
+	const char *other = "";
+
+	while (category < NDPI_PROTOCOL_NUM_CATEGORIES) {
+		other = ndpi_category_get_name(a->ndpi, (ndpi_protocol_category_t)category);
+		if (other && strcasecmp(other, name) == 0)
+			break;
+		category++;
+	}
+	if (category == NDPI_PROTOCOL_NUM_CATEGORIES)
+		return false;
+	for (unsigned i = 1; i < n && i < APP_MAX; i++) {
+		ndpi_protocol proto = {.app_protocol = (uint16_t)i};
+		if ((unsigned)ndpi_get_proto_category(a->ndpi, proto) == category)
+			apps[i / 64] |= UINT64_C(1) << (i % 64);
+	}
+	return true;
 }

@@ -47,5 +47,8 @@ bool app_is_carrier(uint16_t id);
 const char *app_confidence(const struct app_flow *f);
 /* Names do not change after app_new(): any thread may ask. */
 const char *app_name(struct app *a, uint16_t id);
+/* Sets the bits of the applications of nDPI's category, such as SocialNetwork; false: no such one.
+ */
+bool app_by_category(struct app *a, const char *name, uint64_t apps[static APP_MAX / 64]);
 /* 0 when there is no such application. ASCII case does not matter. */
 uint16_t app_by_name(struct app *a, const char *name);

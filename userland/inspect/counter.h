@@ -18,7 +18,7 @@
 	X(QUEUE_ACCEPTED, "queue", "accepted") \
 	X(QUEUE_DROPPED, "queue", "dropped") \
 	X(QUEUE_BYPASSED, "queue", "bypassed") /* accepted with MARK_BYPASS */ \
-	X(REJECTED, "queue", "rejected")       /* accepted as a reset in place of the packet */ \
+	X(REJECTED, "queue", "rejected")       /* told to the sender: reset or ICMP error */ \
 	X(QUEUE_OVERRUN, "queue", "overrun")   /* the socket lost packets: ENOBUFS */ \
 	X(QUEUE_ERRORS, "queue", "errors")     /* verdicts the kernel would not take */ \
 	X(DECODER_PKTS, "decoder", "pkts") \

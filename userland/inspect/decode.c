@@ -209,16 +209,26 @@ enum decode_result decode_inner(const struct packet *outer, struct packet *ret)
 	return decode_by_kind(outer->inner, outer->inner_kind, ret);
 }
 
+size_t packet_link_bytes(const struct packet *p)
+{
+	if (!p->frame.p || p->outer || p->ip.p < p->frame.p ||
+		(size_t)(p->ip.p - p->frame.p) > DECODE_LINK_BYTES)
+		return 0;
+	return (size_t)(p->ip.p - p->frame.p);
+}
+
 enum decode_result decode_whole(struct span bytes, const struct packet *last, struct packet *ret)
 {
+	size_t link = packet_link_bytes(last);
+
 	*ret = (struct packet){.at = last->at,
 		.number = last->number,
 		.vlan = {last->vlan[0], last->vlan[1]},
 		.vlan_n = last->vlan_n,
 		.tcp_wscale = TCP_NO_WSCALE,
 		.wire_bytes = (uint32_t)bytes.n,
-		.frame = bytes,
-		.link = DLT_RAW,
+		.frame = span_of(bytes.p - link, bytes.n + link),
+		.link = last->outer || !last->frame.p ? DLT_RAW : last->link,
 		.ether_src = last->ether_src,
 		.ether_dst = last->ether_dst,
 		.origin = ORIGIN_DEFRAG};

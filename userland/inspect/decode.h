@@ -4,8 +4,8 @@
  * The queue hands over bytes from the network header on (decode_ip); a capture begins at its link
  * layer (decode_link: Ethernet, Linux cooked, BSD loopback, raw IP, PPP, Cisco HDLC), with up to
  * two VLAN tags, MPLS and PPPoE between. Spans of the packet point into the caller's bytes. A
- * packet that carries another one (GRE, IP in IP, Teredo, VXLAN, GENEVE) has `inner` set, which
- * decode_inner() reads.
+ * packet that carries another one (GRE, IP in IP, Teredo, VXLAN, GENEVE, GTP-U) has `inner` set,
+ * which decode_inner() reads.
  *
  * Refuses (DECODE_INVALID): headers that contradict themselves or the bytes there are, with an
  * event that says what. What is not IP is DECODE_UNKNOWN. A fragment is DECODE_FRAGMENT: it has no
@@ -24,6 +24,7 @@
 #include "inspect/detect.h"
 
 #define DECODE_TAGS 2
+#define DECODE_LINK_BYTES 64 /* of a link header that is shown */
 #define DECODE_EXTENSIONS 16
 #define DECODE_LABELS 8
 
@@ -60,6 +61,7 @@ struct packet {
 	uint8_t ip_proto;
 	uint8_t ttl;
 	bool truncated;
+	bool unsummed; /* checksums are still to be filled in by hardware */
 	uint8_t tcp_flags;
 	uint32_t seq, ack;
 	uint8_t icmp_type, icmp_code;
@@ -88,6 +90,7 @@ struct packet {
 	uint32_t fragment_id;
 	struct span fragment; /* what a fragment carries */
 	enum inner_kind inner_kind;
+	bool only_carries; /* in UDP, but the flows are those inside */
 	struct span inner;
 	const struct packet *outer; /* that this one came in; NULL: none */
 	enum packet_origin origin;
@@ -101,7 +104,10 @@ enum decode_result decode_link(int link, struct span frame, struct packet *ret);
 enum decode_result decode_ip(struct span bytes, struct packet *ret);
 /* The packet that another one carries. outer must outlive it. */
 enum decode_result decode_inner(const struct packet *outer, struct packet *ret);
-/* A packet that was put together of fragments, of which `last` came last. */
+/* Of the header before IP, where it is at hand and in no other packet; else 0. */
+size_t packet_link_bytes(const struct packet *p);
+/* A packet that was put together of fragments, of which `last` came last: its link header stands
+ * before bytes. */
 enum decode_result decode_whole(struct span bytes, const struct packet *last, struct packet *ret);
 bool decode_link_is_known(int link);
 /* "EN10MB" */

@@ -4,12 +4,15 @@
 enum {
 	OPTION4_END = 0,
 	OPTION4_NOP = 1,
+	OPTION4_SECURITY = 0x82,
 	OPTION6_PAD1 = 0,
 	OPTION6_PADN = 1,
 	OPTION6_ROUTER_ALERT = 5,
 	OPTION6_JUMBO = 0xc2,
 	OPTION6_HOME_ADDRESS = 0xc9
 };
+
+#define OPTION4_SECURITY_BYTES 11 /* RFC 791, section 3.1 */
 
 /* Limits the packet to the length its header states: what follows is padding of the link. */
 static struct span ip_bound(struct span bytes, size_t length, struct packet *p)
@@ -34,9 +37,11 @@ static void check_options4(struct packet *p)
 			continue;
 		uint8_t length = cursor_u8(&c);
 		if (!cursor_ok(&c) || length < 2 || length - 2u > cursor_left(&c)) {
-			event_raise(&p->events, EVENT_IPV4_OPT_INVALID_LEN);
+			event_raise_again(&p->events, EVENT_IPV4_OPT_INVALID_LEN);
 			return;
 		}
+		if (kind == OPTION4_SECURITY && length != OPTION4_SECURITY_BYTES)
+			event_raise_again(&p->events, EVENT_IPV4_OPT_INVALID_LEN);
 		cursor_skip(&c, length - 2u);
 	}
 }
@@ -202,7 +207,10 @@ static enum decode_result decode_ipv6(struct span bytes, struct packet *p)
 	enum decode_result r = skip_extensions(&c, p);
 	if (r == DECODE_OK && p->has_fragment_header && cursor_left(&c) < 2) /* less than any has */
 		return decode_odd(p, EVENT_IPV6_TRUNC_EXTHDR);
-	return r == DECODE_OK ? decode_transport(c, p) : r;
+	if (r != DECODE_OK)
+		return r;
+	p->ip_header = span_of(p->ip.p, (size_t)(cursor_rest(&c).p - p->ip.p));
+	return decode_transport(c, p);
 }
 
 enum decode_result decode_network(struct span bytes, struct packet *p)

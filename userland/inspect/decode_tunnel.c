@@ -1,10 +1,11 @@
 /* Packets in packets: GRE (RFC 2784, 2890, 2637), Teredo (RFC 4380), VXLAN (RFC 7348), GENEVE (RFC
- * 8926). They are recognised by protocol and port alone and only cut here; the inner packet is
- * decoded on its own (decode_inner). */
+ * 8926), GTP-U (3GPP TS 29.281). They are recognised by protocol and port alone and only cut here;
+ * the inner packet is decoded on its own (decode_inner). */
 #include <net/ethernet.h>
 
 #include "inspect/decode_part.h"
 
+#define PORT_GTP_U 2152
 #define PORT_TEREDO 3544
 #define PORT_VXLAN 4789
 #define PORT_GENEVE 6081
@@ -107,9 +108,44 @@ static void geneve(struct packet *p)
 		inner_by_ethertype(p, type, cursor_rest(&c));
 }
 
+#define GTP_G_PDU 255
+#define GTP_EXTENSIONS 8
+
+/* What carries a user's packet (G-PDU); the outer addresses are those of the operator's machines,
+ * so no flow is made of them. */
+static void gtp_u(struct packet *p)
+{
+	struct cursor c = cursor_of(p->payload);
+	uint8_t flags = cursor_u8(&c), type = cursor_u8(&c);
+	uint16_t length = cursor_be16(&c);
+
+	cursor_skip(&c, 4); /* tunnel endpoint */
+	if (!cursor_ok(&c) || flags >> 4 != 3 || type != GTP_G_PDU || length != cursor_left(&c))
+		return;
+	if (flags & 7) {
+		cursor_skip(&c, 3); /* sequence number, N-PDU number */
+		uint8_t next = cursor_u8(&c);
+		for (unsigned i = 0; next; i++) {
+			unsigned words = cursor_u8(&c);
+			if (i == GTP_EXTENSIONS || words == 0)
+				return;
+			cursor_skip(&c, words * 4u - 2);
+			next = cursor_u8(&c);
+		}
+	}
+	struct span rest = cursor_rest(&c);
+	if (!cursor_ok(&c) || rest.n == 0 || (rest.p[0] >> 4 != 4 && rest.p[0] >> 4 != 6))
+		return;
+	p->inner = rest;
+	p->inner_kind = INNER_IP;
+	p->only_carries = true;
+}
+
 void decode_udp_tunnel(struct packet *p)
 {
-	if (p->dst_port == PORT_VXLAN)
+	if (p->dst_port == PORT_GTP_U)
+		gtp_u(p);
+	else if (p->dst_port == PORT_VXLAN)
 		vxlan(p);
 	else if (p->dst_port == PORT_GENEVE)
 		geneve(p);

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "inspect/checksum.h"
+
 #define BUCKETS 256
 #define PACKET_BYTES 65535
 #define HEADER_BYTES 512 /* of the first fragment, up to its fragment header */
@@ -37,7 +39,7 @@ struct defrag {
 	struct tracker *oldest, *newest;
 	unsigned trackers;
 	size_t bytes;
-	uint8_t whole[HEADER_BYTES + PACKET_BYTES];
+	uint8_t whole[DECODE_LINK_BYTES + HEADER_BYTES + PACKET_BYTES];
 };
 
 int defrag_new(struct counters *counters, struct defrag **ret)
@@ -203,7 +205,10 @@ static void header_mend4(uint8_t *h, size_t total)
 	h[2] = (uint8_t)(total >> 8);
 	h[3] = (uint8_t)total;
 	h[6] &= 0x40;
-	h[7] = 0;
+	h[7] = h[10] = h[11] = 0;
+	uint16_t sum = checksum_fold(checksum_add(0, h, (h[0] & 15) * 4u));
+	h[10] = (uint8_t)(sum >> 8);
+	h[11] = (uint8_t)sum;
 }
 
 /* The last "next header" before the fragment header now names what is behind it. */
@@ -222,21 +227,25 @@ static void header_mend6(uint8_t *h, size_t header_n, size_t total, uint8_t next
 	h[at] = next;
 }
 
-static struct span assemble(struct defrag *d, struct tracker *t)
+/* Behind the link header of the packet that completes it, for who is shown the packet. */
+static struct span assemble(struct defrag *d, struct tracker *t, const struct packet *last)
 {
-	size_t n = t->header_n;
+	size_t link = packet_link_bytes(last), n = t->header_n;
+	uint8_t *whole = d->whole + link;
 
-	memcpy(d->whole, t->header, n);
+	if (link)
+		memmove(d->whole, last->frame.p, link);
+	memcpy(whole, t->header, n);
 	for (const struct piece *g = t->pieces; g && g->offset < t->total; g = g->next) {
 		size_t take = g->offset + g->n > t->total ? t->total - g->offset : g->n;
-		memcpy(d->whole + n, g->bytes, take);
+		memcpy(whole + n, g->bytes, take);
 		n += take;
 	}
 	if (t->src.family == 6)
-		header_mend6(d->whole, t->header_n, n, t->next);
+		header_mend6(whole, t->header_n, n, t->next);
 	else
-		header_mend4(d->whole, n);
-	return span_of(d->whole, n);
+		header_mend4(whole, n);
+	return span_of(whole, n);
 }
 
 static void give_up(struct defrag *d, struct tracker *t)
@@ -280,7 +289,7 @@ bool defrag_add(
 	if (!t->has_first || !t->has_last || t->have < t->total ||
 		t->header_n + t->total > PACKET_BYTES)
 		return false;
-	*ret_whole = assemble(d, t);
+	*ret_whole = assemble(d, t, p);
 	counter_inc(d->counters, COUNTER_DEFRAG_WHOLE);
 	tracker_free(d, t);
 	return true;

@@ -30,7 +30,7 @@ static int scratch_init(struct detect_scratch *s, const struct ruleset *rs)
 	s->words = (rs->n_rules + 63) / 64;
 	s->candidates = calloc(s->words + 1, sizeof(*s->candidates));
 	s->filled = calloc(s->words / 64 + 1, sizeof(*s->filled));
-	s->match_data = pcre2_match_data_create(1, NULL); /* only where the whole match is */
+	s->match_data = pcre2_match_data_create(1 + CAPTURE_GROUPS, NULL);
 	s->match_context = pcre2_match_context_create(NULL);
 	s->jit_stack = pcre2_jit_stack_create(32UL << 10, PCRE_STACK_BYTES, NULL);
 	if (!s->candidates || !s->filled || !s->match_data || !s->match_context)
@@ -109,7 +109,7 @@ static bool rule_fits(const struct rule *r, const struct unit *u)
 
 	if (r->family && r->family != in->src.family)
 		return false;
-	if (!(r->directions & u->direction) || (r->app != PROTO_IP && r->app != in->app))
+	if (!(r->directions & u->direction) || (r->app != PROTO_IP && !app_is(in->app, r->app)))
 		return false;
 	if (r->established != ESTABLISHED_ANY &&
 		(r->established == ESTABLISHED_YES) != in->established)
@@ -312,7 +312,7 @@ static struct detect_match match_of(
 		.bypass = r->bypass,
 		.tag_packets = r->tag_packets,
 		.whole_flow = in->stream || in->transaction || r->address_only ||
-			      (r->app != PROTO_IP && !r->n_groups),
+			      (r->app != PROTO_IP && !r->n_groups && r->units != UNITS_PACKET),
 		.by_rate = r->action != action,
 		.silent = silent,
 	};
@@ -373,7 +373,9 @@ static bool rule_run(const struct rule *r, struct detect_scratch *s, const struc
 	if (answer == THRESHOLD_NO_MATCH)
 		return false;
 	*ret = match_of(r, in, action, r->noalert || answer == THRESHOLD_SILENT);
-	return !ret->silent || action != RULE_ALERT;
+	ret->captures = s->captures + s->first_capture;
+	ret->n_captures = (uint8_t)(s->n_captures - s->first_capture);
+	return !ret->silent || action != RULE_ALERT || ret->n_captures;
 }
 
 /* Looks at the candidates of a word; false when a pass rule ended it. */
@@ -409,6 +411,7 @@ unsigned detect_run(const struct ruleset *rs, struct detect_scratch *s,
 
 	candidates_collect(rs, s, &u, flow);
 	s->made_by = NULL;
+	s->n_captures = 0;
 	for (size_t i = 0; i <= s->words / 64; i++) {
 		uint64_t words = s->filled[i];
 

@@ -24,6 +24,7 @@
 #include "inspect/event.h"
 #include "lib/span.h"
 
+struct capture;
 struct ruleset;
 struct rule;
 struct packet;
@@ -144,6 +145,12 @@ enum rule_proto {
 	PROTO_COUNT
 };
 
+/* Rules for HTTP are for each version of it. */
+static inline bool app_is(enum rule_proto flow, enum rule_proto wanted)
+{
+	return flow == wanted || (wanted == PROTO_HTTP && flow == PROTO_HTTP2);
+}
+
 struct detect_addr {
 	uint8_t family;    /* 4 or 6 */
 	uint8_t bytes[16]; /* network order; IPv4 in the first four */
@@ -218,7 +225,9 @@ struct detect_match {
 	bool whole_flow; /* a drop or pass is for the flow, else for this packet alone */
 	bool by_rate;    /* a rate filter gave it the action */
 	bool would_drop; /* it drops, but for the dry run */
-	bool silent;     /* no event: noalert, or more than its threshold; the action counts */
+	const struct capture *captures; /* until the next unit */
+	uint8_t n_captures;
+	bool silent; /* no event: noalert, or more than its threshold; the action counts */
 };
 
 struct detect_scratch;
@@ -243,11 +252,6 @@ void detect_scratch_bind(struct detect_scratch *s, struct detect_memory *memory)
 unsigned detect_run(const struct ruleset *rs, struct detect_scratch *s,
 	const struct detect_input *in, struct detect_flow *flow,
 	struct detect_match matches[static DETECT_MATCHES]);
-
-/* True while some rule of the ruleset could still match later units of a flow of this application
- * beyond depth bytes of either direction: then the flow must not be bypassed. */
-bool detect_needs_more(
-	const struct ruleset *rs, enum rule_proto app, uint16_t dst_port, uint64_t depth_bytes);
 
 /* Which buffers at least one rule looks at, as BUFFER_BITs: no others need be extracted.
  */

@@ -81,12 +81,33 @@ static bool group_match(
 	return false;
 }
 
+/* A group that is looked for again, at another place, takes the place of what it was. */
+void capture_keep(struct detect_scratch *s, const struct capture_name *name, struct span value)
+{
+	struct capture *c = s->captures + s->first_capture;
+
+	while (c < s->captures + s->n_captures && c->name != name)
+		c++;
+	if (c == s->captures + CAPTURES)
+		return;
+	if (c == s->captures + s->n_captures)
+		s->n_captures++;
+	value = span_take(value, CAPTURE_BYTES);
+	c->name = name;
+	c->n = (uint8_t)value.n;
+	if (value.n)
+		memcpy(c->bytes, value.p, value.n);
+}
+
 bool rule_match(const struct rule *r, struct detect_scratch *s, const struct detect_input *in)
 {
 	s->tries = DETECT_TRIES;
 	s->base64 = (struct span){0};
+	s->first_capture = s->n_captures;
 	for (unsigned i = 0; i < r->n_groups; i++)
-		if (!group_match(&r->groups[i], s, in))
+		if (!group_match(&r->groups[i], s, in)) {
+			s->n_captures = s->first_capture;
 			return false;
+		}
 	return true;
 }

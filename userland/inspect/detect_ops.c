@@ -194,5 +194,7 @@ void ops_apply(const struct rule *r, struct detect_scratch *s, const struct dete
 			int_apply(op, s, flow);
 		else if (flow)
 			bit_apply(op, s, flow);
+		if (op->traffic && op->verb == OP_SET)
+			capture_keep(s, op->traffic, (struct span){});
 	}
 }

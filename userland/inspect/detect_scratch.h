@@ -14,6 +14,7 @@
 #endif
 #include <pcre2.h>
 
+#include "inspect/capture.h"
 #include "inspect/detect_memory.h"
 #include "inspect/ruleset.h"
 
@@ -38,7 +39,9 @@ struct detect_scratch {
 	struct span payload;     /* what this rule sees as BUFFER_PAYLOAD */
 	uint64_t payload_offset; /* of it in the stream */
 	uint64_t variable[RULE_VARIABLES];
-	struct span base64; /* what base64_decode left, or p == NULL */
+	struct span base64;                /* what base64_decode left, or p == NULL */
+	struct capture captures[CAPTURES]; /* of the unit; of this rule from first_capture on */
+	unsigned n_captures, first_capture;
 	struct detect_memory *memory;
 	const struct transforms *made_by; /* what view is the outcome of; NULL: nothing */
 	struct span made_of, view;
@@ -70,6 +73,10 @@ static inline void candidate_add(struct detect_scratch *s, uint32_t rule)
 
 /* Whether all groups of the rule hold in the buffers of the unit. */
 bool rule_match(const struct rule *r, struct detect_scratch *s, const struct detect_input *in);
+
+/* Keeps a value for the rule that is being looked at; at another time, in the place of the first.
+ */
+void capture_keep(struct detect_scratch *s, const struct capture_name *name, struct span value);
 
 /* Marks the rules whose piece is in the buffer. */
 void prefilter_scan(const struct prefilter *p, struct detect_scratch *s, struct span buf);

@@ -89,6 +89,7 @@ static bool read_questions(struct unit *u, struct reader_env *env, struct span m
 {
 	size_t used = 0;
 
+	u->more = env->more;
 	for (unsigned i = 0; i < h->count[0] && i < DNS_QUESTIONS; i++) {
 		char *name = (char *)env->scratch + used;
 		size_t n;
@@ -106,7 +107,6 @@ static bool read_questions(struct unit *u, struct reader_env *env, struct span m
 				(struct buffer_more){BUFFER_DNS_QUERY, span_of(name, n)};
 		used += DNS_NAME_BYTES;
 	}
-	u->more = env->more;
 	return true;
 }
 

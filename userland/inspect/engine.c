@@ -73,7 +73,7 @@ static struct verdict inspect_flowless(struct engine *e)
 	e->j.flow = NULL;
 	e->j.payload = (struct span){};
 	e->j.side = SIDE_CLIENT;
-	e->j.drop_packet = e->j.pass_packet = e->j.bypass_side = false;
+	e->j.drop_packet = e->j.pass_packet = e->j.bypass_side = e->j.refuse = false;
 	e->j.alerts = 0;
 	e->j.packet_seen.n = 0;
 	if (e->anomalies_s != p->at.tv_sec)
@@ -91,15 +91,20 @@ static struct verdict inspect(struct engine *e)
 {
 	struct flow *f = e->j.flow;
 
-	e->j.drop_packet = e->j.pass_packet = e->j.bypass_side = false;
+	e->j.drop_packet = e->j.pass_packet = e->j.refuse = false;
+	e->j.bypass_side = e->j.bypass_flow = false;
 	e->j.alerts = 0;
 	if (!flow_is_inspected(f)) {
 		verdict_condemned(&e->j);
+		if (f->fate == FATE_BYPASS && f->key.ip_proto == IPPROTO_TCP) {
+			tcp_end(&f->tcp, e->j.packet, e->j.side == SIDE_SERVER);
+			flow_settle(e->flows, f);
+		}
 		return verdict_of(&e->j);
 	}
 	e->j.packet_seen.n = 0;
 	/* the packet that completes a handshake is still part of it */
-	e->was_established = f->established;
+	e->was_established = f->established || tcp_ends_handshake(&f->tcp, e->j.packet);
 	bool tagged = f->tagged > 0; /* by a packet before */
 	if (app_packet(e->j.app, &f->app, e->j.packet))
 		verdict_policy(&e->j);
@@ -112,9 +117,11 @@ static struct verdict inspect(struct engine *e)
 	tell_events(e);
 	if (tagged)
 		tell_tagged(e);
+	if (f->fate == FATE_INSPECT && e->j.bypass_flow)
+		f->fate = FATE_BYPASS;
 	if (f->fate == FATE_INSPECT)
 		verdict_bypass(&e->j);
-	if (!flow_is_inspected(f))
+	if (!flow_is_inspected(f) || engine_tcp_is_over(e))
 		engine_release(e, f);
 	return verdict_of(&e->j);
 }
@@ -133,6 +140,8 @@ static void count_packet(struct counters *c, enum decode_result decoded, const s
 		counter_inc(c, COUNTER_DECODER_TRUNCATED);
 	if (decoded != DECODE_OK)
 		return;
+	if (event_has(&p->events, EVENT_IPV4_OPT_INVALID_LEN)) /* a receiver drops it */
+		counter_inc(c, COUNTER_DECODER_INVALID);
 	counter_inc(c, p->src.family == 6 ? COUNTER_DECODER_IPV6 : COUNTER_DECODER_IPV4);
 	if (p->ip_proto == IPPROTO_TCP)
 		counter_inc(c, COUNTER_DECODER_TCP);
@@ -154,10 +163,10 @@ static struct verdict verdict_worse(struct verdict a, struct verdict b)
 	return a.drop || !b.drop ? a : b;
 }
 
-/* A tunnel without ports: the flows are those inside. */
+/* A tunnel without ports, or of an operator: the flows are those inside. */
 static bool is_wrapping(const struct packet *p)
 {
-	return p->inner_kind != INNER_NONE && p->ip_proto != IPPROTO_UDP;
+	return p->inner_kind != INNER_NONE && (p->ip_proto != IPPROTO_UDP || p->only_carries);
 }
 
 static struct verdict take_packet(
@@ -286,6 +295,11 @@ void engine_free(struct engine *e)
 		detect_scratch_free(e->scratch);
 	generation_put(e->gen);
 	free(e);
+}
+
+unsigned engine_flows(const struct engine *e, uint64_t id, struct flow_view *views, unsigned max)
+{
+	return flow_copy(e->flows, id, views, max);
 }
 
 const struct counters *engine_counters(const struct engine *e)

@@ -33,7 +33,13 @@ void engine_end(struct engine *e);
 int engine_refresh(struct engine *e);
 struct verdict engine_packet(struct engine *e, enum decode_result decoded, const struct packet *p);
 /* Lets time pass when no packet brings it. */
+/* lapses: how often packets may have passed unseen, so far (heartbeat.h). */
+void engine_lapses(struct engine *e, unsigned lapses);
 void engine_tick(struct engine *e, const struct timeval *now);
+
+/* Copies of flows (flow.h), on the engine's own thread. */
+struct flow_view;
+unsigned engine_flows(const struct engine *e, uint64_t id, struct flow_view *views, unsigned max);
 
 /* For other threads too. */
 const struct counters *engine_counters(const struct engine *e);

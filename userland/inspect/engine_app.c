@@ -1,10 +1,20 @@
 /* What flows carry: readers are fed, units and payload meet the rules. */
+#include <stdlib.h>
+
+#include "inspect/capture.h"
 #include "inspect/engine_part.h"
 
 static void reader_drop(struct engine *e, struct flow *f)
 {
 	if (!f->reader)
 		return;
+	if (f->deferred && e->j.packet && e->j.flow == f) {
+		engine_deferred_tell(e, SIDE_CLIENT, NULL);
+		engine_deferred_tell(e, SIDE_SERVER, NULL);
+	}
+	free(f->deferred);
+	f->deferred = NULL;
+	f->reader_done = false;
 	f->reader->ops->free(f->reader);
 	f->reader = NULL;
 	e->readers--;
@@ -46,6 +56,13 @@ static void input_init(struct engine *e, struct detect_input *in)
 	};
 }
 
+static void keep_captures(struct engine *e, const struct detect_match *m)
+{
+	for (unsigned i = 0; i < m->n_captures; i++)
+		if (capture_is_of_flow(m->captures[i].name))
+			flow_var_set(&e->j.flow->vars, &e->flow_vars, &m->captures[i]);
+}
+
 static void run_rules(struct engine *e, const struct detect_input *in, const struct unit *unit)
 {
 	struct detect_match matches[DETECT_MATCHES];
@@ -53,9 +70,12 @@ static void run_rules(struct engine *e, const struct detect_input *in, const str
 	if (e->j.flow->fate != FATE_INSPECT || e->j.pass_packet)
 		return;
 	unsigned n = detect_run(e->gen->rules, e->scratch, in, &e->j.flow->detect, matches);
+	for (unsigned i = 0; i < n; i++)
+		keep_captures(e, &matches[i]);
 	e->j.payload = in->buffer[BUFFER_PAYLOAD];
 	e->j.payload_is_stream = in->stream || in->transaction;
-	verdict_rules(&e->j, matches, n, unit);
+	if (!engine_defer(e, matches, n, unit))
+		verdict_rules(&e->j, matches, n, unit);
 }
 
 /* old: bytes at the beginning of a stream's window that rules have seen before. */
@@ -109,9 +129,15 @@ static void take_unit(struct engine *e, const struct unit *u)
 {
 	struct detect_input in;
 
+	if (u->tx_id >= e->j.flow->tx_cnt)
+		e->j.flow->tx_cnt = u->tx_id + 1;
+	if (u->event && u->lasts)
+		engine_deferred_tell(e, e->j.side, u->tx);
 	log_unit(e, u);
 	if (u->log_only || e->j.flow->fate != FATE_INSPECT)
 		return;
+	if (e->gen->domains)
+		verdict_domains(&e->j, u);
 	input_init(e, &in);
 	memcpy(in.buffer, u->buffer, sizeof(in.buffer));
 	in.events = &u->events;
@@ -137,9 +163,12 @@ void engine_on_unit(void *ctx, const struct unit *u)
 		return;
 	}
 	struct packet turned = packet_turned(packet);
+	bool was_turned = e->turned;
 	e->j.packet = &turned;
 	e->j.side = side;
+	e->turned = e->pool.hold && !was_turned;
 	take_unit(e, u);
+	e->turned = was_turned;
 	e->j.packet = packet;
 	e->j.side = mine;
 }
@@ -157,6 +186,9 @@ static void reader_result(struct engine *e, struct flow *f, enum reader_result r
 		counter_inc(&e->counters, COUNTER_APP_FAILED);
 	else if (f->app_proto == PROTO_TLS)
 		f->encrypted = true;
+	f->reader_done = true;
+	if (r == READER_DONE && engine_has_deferred(f))
+		return; /* what they show is the reader's: it goes with the flow */
 	reader_drop(e, f);
 }
 
@@ -164,7 +196,7 @@ void engine_feed(struct engine *e, enum flow_side side, struct span data)
 {
 	struct flow *f = e->j.flow;
 
-	if (!f->reader || !flow_is_inspected(f))
+	if (!f->reader || f->reader_done || !flow_is_inspected(f))
 		return;
 	e->env.at = e->j.packet->at;
 	reader_result(e, f, f->reader->ops->feed(f->reader, side == SIDE_CLIENT, data));
@@ -174,7 +206,7 @@ void engine_feed_end(struct engine *e, enum flow_side side, bool orderly)
 {
 	struct flow *f = e->j.flow;
 
-	if (!f->reader || !f->reader->ops->end || !flow_is_inspected(f) ||
+	if (!f->reader || f->reader_done || !f->reader->ops->end || !flow_is_inspected(f) ||
 		(orderly && f->ended[side]))
 		return;
 	f->ended[side] = true;

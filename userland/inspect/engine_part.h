@@ -18,6 +18,7 @@ struct engine {
 	struct defrag *defrag;
 	struct timeval now;
 	struct judgement j;
+	unsigned lapses; /* of the heartbeat, so far */
 	bool was_established;
 	struct span payload;     /* what units of this packet see as payload */
 	uint64_t payload_offset; /* of its first byte in the stream */
@@ -26,6 +27,7 @@ struct engine {
 	bool stream_follows;      /* the payload of this packet comes again in order */
 	struct event_list events; /* of this packet: what its decoder and its stream found odd */
 	unsigned readers;
+	unsigned flow_vars;
 	uint8_t anomalies; /* told in this second, of packets without a flow */
 	time_t anomalies_s;
 	struct counters counters;
@@ -49,6 +51,15 @@ void engine_reader_begin(struct engine *e, struct flow *f, enum rule_proto proto
 /* True when the protocol became known with this piece. */
 bool engine_sniff(
 	struct engine *e, struct flow *f, const struct stream_data *d, enum flow_side side);
+/* Puts the alerts off until this side sends something; false: they are not of that kind. */
+bool engine_defer(
+	struct engine *e, const struct detect_match *m, unsigned n, const struct unit *unit);
+bool engine_has_deferred(const struct flow *f);
+/* Tells those of a transaction, or (NULL) of a side. */
+void engine_deferred_tell(struct engine *e, enum flow_side side, const void *tx);
 void engine_on_unit(void *ctx, const struct unit *u);
 void engine_tcp(struct engine *e);
+/* In line: both sides have said all. What is only needed for more is given back at once, while it
+ * is warm, not when the flow is forgotten. */
+bool engine_tcp_is_over(const struct engine *e);
 void engine_flow_end(void *ctx, struct flow *f, enum flow_end why);

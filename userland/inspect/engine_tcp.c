@@ -1,4 +1,5 @@
 /* Connections: their state, their data in order, their end. */
+#include "inspect/capture.h"
 #include "inspect/engine_part.h"
 
 /* Without a packet of this side at hand (it was released by an acknowledgement) rules look at it
@@ -28,6 +29,15 @@ static void run_pending(struct engine *e)
 	s->pending = 0;
 }
 
+/* What waited does not wait beyond a hole: it would be lost. */
+static void run_before_hole(struct engine *e, struct stream *s, const struct stream_data *d)
+{
+	if (s->pending && d->before.n >= s->pending)
+		engine_run_payload(
+			e, d->before, true, d->offset - d->before.n, d->before.n - s->pending);
+	s->pending = 0;
+}
+
 static void on_piece(struct engine *e, const struct stream_data *d, enum flow_side side)
 {
 	struct flow *f = e->j.flow;
@@ -35,13 +45,16 @@ static void on_piece(struct engine *e, const struct stream_data *d, enum flow_si
 	if (!flow_is_inspected(f))
 		return;
 	if (d->gap)
+		run_before_hole(e, &f->stream[side], d);
+	if (d->gap)
 		engine_feed_hole(e, side, d->gap_bytes);
 	bool first = engine_sniff(e, f, d, side);
 	e->payload = d->window;
 	e->payload_offset = d->offset;
 	e->payload_side = side;
 	if (!payload_waits(e, f, d, side))
-		engine_run_payload(e, d->window, true, d->offset, d->window.n - d->fresh.n);
+		engine_run_payload(e, d->window, true, d->offset,
+			d->seen ? d->window.n : d->window.n - d->fresh.n);
 	engine_feed(e, side, first ? d->window : d->fresh);
 }
 
@@ -104,6 +117,13 @@ static void finish_delivered(struct engine *e)
 		engine_feed_end(e, e->j.side, true);
 }
 
+bool engine_tcp_is_over(const struct engine *e)
+{
+	const struct flow *f = e->j.flow;
+
+	return !e->pool.hold && is_delivered(f, SIDE_CLIENT) && is_delivered(f, SIDE_SERVER);
+}
+
 /* What ends with a flow has no packet: one that would have come from this side. */
 static struct packet packet_of_flow(
 	const struct flow *f, enum flow_side side, const struct timeval *at)
@@ -121,7 +141,8 @@ static struct packet packet_of_flow(
 	return p;
 }
 
-static void flow_finish_side(struct engine *e, struct flow *f, enum flow_side side)
+/* finish: all that it carried has been delivered, in both directions. */
+static void flow_finish_side(struct engine *e, struct flow *f, enum flow_side side, bool finish)
 {
 	struct packet p = packet_of_flow(f, side, &e->now);
 
@@ -129,10 +150,16 @@ static void flow_finish_side(struct engine *e, struct flow *f, enum flow_side si
 	e->j.flow = f;
 	e->j.side = side;
 	e->j.packet_seen.n = 0;
+	e->j.alerts = 0;
 	e->events.n = 0;
-	run_pending(e);
-	stream_flush(&f->stream[side], &e->pool, on_data, e);
-	engine_feed_end(e, side, false);
+	if (finish) {
+		engine_feed_end(e, side, false);
+		engine_deferred_tell(e, !side, NULL);
+	} else {
+		run_pending(e);
+		stream_flush(&f->stream[side], &e->pool, on_data, e);
+	}
+	engine_deferred_tell(e, side, NULL);
 	e->j.packet = NULL;
 }
 
@@ -142,13 +169,12 @@ void engine_flow_end(void *ctx, struct flow *f, enum flow_end why)
 	struct scene s = {.flow = f, .app = e->j.app};
 	struct judgement before = e->j;
 
-	if (f->fate == FATE_INSPECT || f->fate == FATE_PASS) {
-		flow_finish_side(e, f, SIDE_CLIENT);
-		flow_finish_side(e, f, SIDE_SERVER);
-	}
+	for (unsigned i = 0; i < 4 && flow_is_inspected(f); i++)
+		flow_finish_side(e, f, (enum flow_side)(i % 2), i >= 2);
 	e->j = before;
 	app_end(e->j.app, &f->app);
 	out_flow(e->j.out, &s, why, &e->now);
+	flow_vars_free(&f->vars, &e->flow_vars);
 	engine_release(e, f);
 }
 
@@ -159,6 +185,31 @@ static bool is_stream_data(const struct packet *p)
 	return !(p->tcp_flags & TCP_RST) && (!(p->tcp_flags & TCP_SYN) || p->has_fast_open);
 }
 
+/* In line a packet behind a hole is let through, so it is looked at before the hole fills. */
+static void look_ahead(struct engine *e, struct stream *mine)
+{
+	const struct packet *p = e->j.packet;
+	struct span window;
+	uint64_t offset;
+
+	if (e->pool.hold || !mine->ahead ||
+		!stream_look_ahead(mine, &e->pool, p->seq, &window, &offset))
+		return;
+	size_t fresh = p->payload.n < window.n ? p->payload.n : window.n;
+	engine_run_payload(e, window, true, offset, window.n - fresh);
+}
+
+/* Nobody will send again what passed unseen. */
+static void catch_up(struct engine *e)
+{
+	struct tcp_side *side = &e->j.flow->tcp.side[e->j.side];
+
+	if (!side->behind)
+		return;
+	side->behind = false;
+	stream_skip(&e->j.flow->stream[e->j.side], &e->pool, e->j.packet->seq, on_data, e);
+}
+
 static void stream_take(struct engine *e)
 {
 	const struct packet *p = e->j.packet;
@@ -167,13 +218,36 @@ static void stream_take(struct engine *e)
 
 	if (p->tcp_flags & TCP_SYN)
 		stream_syn(mine, p->seq);
+	if (p->tcp_flags & TCP_SYN && p->tcp_flags & TCP_ACK)
+		stream_syn(other, f->tcp.side[!e->j.side].isn); /* of several that is the one */
+	catch_up(e);
 	if (p->tcp_flags & TCP_ACK)
 		stream_acked(other, &e->pool, p->ack, on_data_acked, e);
 	if (is_stream_data(p) && !stream_push(mine, &e->pool, p->seq + !!(p->tcp_flags & TCP_SYN),
 					 p->payload, on_data, e))
 		verdict_packet(&e->j, "stream memcap",
 			"out of order beyond what is kept: it must be sent again");
+	if (is_stream_data(p) && p->payload.n)
+		look_ahead(e, mine);
 	finish_delivered(e);
+}
+
+static void learn_receivers(const struct settings *set, struct flow *f)
+{
+	for (unsigned side = 0; side < 2; side++)
+		f->stream[side].policy = (uint8_t)settings_host_policy(set, &f->key.addr[!side]);
+}
+
+void engine_lapses(struct engine *e, unsigned lapses)
+{
+	e->lapses = lapses;
+}
+
+static void note_lapse(const struct engine *e, struct flow *f, bool is_new)
+{
+	if (!is_new && f->lapses != e->lapses)
+		tcp_pick_up_again(&f->tcp);
+	f->lapses = e->lapses;
 }
 
 void engine_tcp(struct engine *e)
@@ -183,8 +257,11 @@ void engine_tcp(struct engine *e)
 	const struct tcp_options options = {set->midstream, set->async_oneside};
 	struct flow *f = e->j.flow;
 	bool was_new = f->tcp.state == TCP_NONE;
+	note_lapse(e, f, was_new);
 	enum tcp_fate fate = tcp_packet(&f->tcp, &options, p, e->j.side == SIDE_SERVER, &e->events);
 
+	if (was_new && e->gen->settings.n_hosts)
+		learn_receivers(&e->gen->settings, f);
 	flow_settle(e->flows, f);
 	f->untracked = fate == TCP_UNTRACKED;
 	if (was_new && !(p->tcp_flags & TCP_RST) && (p->tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_SYN)
@@ -193,6 +270,7 @@ void engine_tcp(struct engine *e)
 	run_pending(e);
 	if (fate == TCP_TRACK && flow_is_inspected(f))
 		stream_take(e);
+	engine_deferred_tell(e, e->j.side, NULL);
 	if (fate == TCP_INVALID)
 		verdict_packet(&e->j, "stream error",
 			"the receiver would not take it: it does not fit the connection");

@@ -12,6 +12,12 @@ void event_raise(struct event_list *l, enum event_id id)
 		l->id[l->n++] = (uint16_t)id;
 }
 
+void event_raise_again(struct event_list *l, enum event_id id)
+{
+	if (l->n < EVENTS_MAX)
+		l->id[l->n++] = (uint16_t)id;
+}
+
 bool event_has(const struct event_list *l, enum event_id id)
 {
 	for (unsigned i = 0; i < l->n; i++)

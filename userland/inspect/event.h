@@ -29,6 +29,8 @@ struct event_list {
 };
 
 void event_raise(struct event_list *l, enum event_id id);
+/* Each time, where the number of times is told. */
+void event_raise_again(struct event_list *l, enum event_id id);
 bool event_has(const struct event_list *l, enum event_id id);
 /* "ipv6.frag_overlap", or NULL. */
 const char *event_name(enum event_id id);

@@ -232,6 +232,23 @@ void flow_settle(struct flow_table *t, struct flow *f)
 	list_append(&t->class[f->class], f);
 }
 
+static bool is_timed_out(const struct flow *f, const struct timeval *now)
+{
+	return now->tv_sec - f->last.tv_sec > timeout_s[f->class];
+}
+
+/* A SYN on a closed connection is the next connection with the same ports, and so is what comes
+ * after a silence that expiry has not got to yet. True: it has ended for this reason. */
+static bool is_over(const struct flow *f, const struct packet *p, enum flow_end *ret_why)
+{
+	*ret_why = FLOW_END_TIMEOUT;
+	if (is_timed_out(f, &p->at))
+		return true;
+	*ret_why = FLOW_END_REUSED;
+	return f->class == FLOW_CLOSED && p->ip_proto == IPPROTO_TCP &&
+	       (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+}
+
 struct flow *flow_lookup(struct flow_table *t, const struct packet *p, enum flow_side *ret_side)
 {
 	struct flow_key k = key_of(p);
@@ -244,10 +261,9 @@ struct flow *flow_lookup(struct flow_table *t, const struct packet *p, enum flow
 			break;
 		f = f->bucket_next;
 	}
-	/* A SYN on a closed connection is the next connection with the same ports. */
-	if (f && f->class == FLOW_CLOSED && p->ip_proto == IPPROTO_TCP &&
-		(p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
-		flow_finish(t, f, FLOW_END_REUSED);
+	enum flow_end why;
+	if (f && is_over(f, p, &why)) {
+		flow_finish(t, f, why);
 		f = NULL;
 	}
 	if (!f) {
@@ -259,11 +275,40 @@ struct flow *flow_lookup(struct flow_table *t, const struct packet *p, enum flow
 	return f;
 }
 
+static void view_fill(struct flow_view *v, const struct flow *f)
+{
+	*v = (struct flow_view){.key = f->key,
+		.class = f->class,
+		.fate = f->fate,
+		.decision = f->decision,
+		.id = f->id,
+		.pkts = {f->pkts[0], f->pkts[1]},
+		.bytes = {f->bytes[0], f->bytes[1]},
+		.first = f->first,
+		.last = f->last,
+		.app_proto = f->app_proto,
+		.app = f->app,
+		.alerted = f->alerted};
+	v->app.ndpi = NULL;
+}
+
+unsigned flow_copy(const struct flow_table *t, uint64_t id, struct flow_view *views, unsigned max)
+{
+	static const enum flow_class order[] = {FLOW_ESTABLISHED, FLOW_NEW, FLOW_CLOSED};
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < FLOW_CLASSES; i++)
+		for (const struct flow *f = t->class[order[i]].newest; f && n < max; f = f->older)
+			if (id == 0 || f->id == id)
+				view_fill(&views[n++], f);
+	return n;
+}
+
 void flow_expire(struct flow_table *t, const struct timeval *now, unsigned max)
 {
 	for (unsigned c = 0; c < FLOW_CLASSES; c++)
 		for (struct flow *f = t->class[c].oldest; f && max; f = t->class[c].oldest, max--) {
-			if (now->tv_sec - f->last.tv_sec <= timeout_s[c])
+			if (!is_timed_out(f, now))
 				break;
 			flow_finish(t, f, FLOW_END_TIMEOUT);
 		}

@@ -36,6 +36,24 @@ enum flow_fate { FATE_INSPECT, FATE_PASS, FATE_DROP, FATE_BYPASS };
 
 enum flow_side { SIDE_CLIENT, SIDE_SERVER }; /* who sent it: index of per-direction arrays */
 
+/* Who decided what becomes of a flow, and with which of its packets. */
+enum decided_by {
+	DECIDED_NOT,
+	DECIDED_RULE,
+	DECIDED_APPLICATION,
+	DECIDED_DOMAIN, /* a name in a list */
+	DECIDED_STREAM, /* TCP that does not fit */
+	DECIDED_PASS_RULE,
+	DECIDED_BYPASS /* nothing in it can match any more */
+};
+
+struct flow_decision {
+	uint8_t by; /* enum decided_by */
+	uint32_t sid;
+	uint64_t packet; /* of the flow, from 1 */
+	struct timeval at;
+};
+
 struct flow_key {
 	struct detect_addr addr[2]; /* by side */
 	uint16_t port[2];
@@ -43,12 +61,16 @@ struct flow_key {
 	uint8_t ip_proto;
 };
 
+struct deferred;
+struct flow_var;
+
 struct flow {
 	struct flow *bucket_next;
 	struct flow *older, *newer; /* in the list of its class, or of the free */
 	struct flow_key key;
 	enum flow_class class;
 	enum flow_fate fate;
+	struct flow_decision decision;
 	uint64_t id;
 	struct timeval first, last;
 	uint64_t pkts[2], bytes[2];
@@ -62,17 +84,26 @@ struct flow {
 	bool reported_drop[2]; /* by side */
 	bool encrypted;        /* TLS past its handshake */
 	bool asked_more[2];    /* whether rules still want to see this direction */
+	bool shows_empty;      /* rules of generation bare_serial want to see empty segments */
+	unsigned bare_serial;
 	enum rule_proto app_proto;
 	bool ended[2];                /* its FIN has been delivered */
 	bool rejected;                /* with FATE_DROP: both ends are reset (reject.h) */
 	bool reset_sent;              /* its receiver has been reset */
+	bool refused;                 /* with FATE_DROP: who sends on is told by ICMP */
 	enum flow_side rejected_side; /* who sent what offends */
 	uint8_t anomalies;            /* oddities that were told */
 	bool sniffed[2];              /* no protocol at the beginning of this direction */
 	struct tcp tcp;
+	unsigned lapses; /* of the heartbeat, when its last packet came */
 	struct stream stream[2];
+	uint32_t tx_cnt; /* transactions that its reader has told of */
 	struct app_flow app;
 	struct reader *reader;
+	struct flow_var *vars; /* captures of rules (capture.h) */
+	bool reader_done;      /* it is fed no more */
+	struct deferred
+		*deferred; /* alerts that wait for a packet, in a capture (engine_defer.c) */
 	struct detect_flow detect;
 	struct unit_seen told; /* sids that stream data matched: the window shows them again */
 };
@@ -86,6 +117,21 @@ void flow_table_free(struct flow_table *t);
 void flow_end_all(struct flow_table *t);
 /* Never NULL. ret_side is who sent the packet. Counts the packet and follows the state of TCP. */
 struct flow *flow_lookup(struct flow_table *t, const struct packet *p, enum flow_side *ret_side);
+/* What a person may ask of a flow. */
+struct flow_view {
+	struct flow_key key;
+	enum flow_class class;
+	enum flow_fate fate;
+	struct flow_decision decision;
+	uint64_t id, pkts[2], bytes[2];
+	struct timeval first, last;
+	enum rule_proto app_proto;
+	struct app_flow app; /* without nDPI's part */
+	bool alerted;
+};
+
+/* Copies of the newest flows, or of the one with this id (0: any); their number. */
+unsigned flow_copy(const struct flow_table *t, uint64_t id, struct flow_view *views, unsigned max);
 /* The state of its TCP has moved: it may be of another class now. */
 void flow_settle(struct flow_table *t, struct flow *f);
 /* Ends flows that were silent for too long, at most `max`. */

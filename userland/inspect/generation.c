@@ -8,6 +8,7 @@
 
 #include "inspect/detect_memory.h"
 #include "lib/cleanup.h"
+#include "lib/path.h"
 
 struct publication {
 	pthread_mutex_t lock; /* held only to take or replace a reference */
@@ -60,6 +61,9 @@ int generation_new(struct settings *settings, const char *const *patterns, size_
 	if (r >= 0)
 		r = ruleset_load((const char *const *)files.gl_pathv, files.gl_pathc, &vars,
 			cache_dir, refused, ctx, &g->rules, &g->stats);
+	if (r >= 0 && g->settings.domains_n)
+		r = domain_lists_load(path_data("sig/domains/current"), g->settings.domains,
+			g->settings.domains_n, &g->domains);
 	if (r < 0) {
 		generation_put(g);
 		return r;
@@ -81,6 +85,7 @@ void generation_put(struct generation *g)
 	if (g->rules)
 		ruleset_put(g->rules);
 	settings_fini(&g->settings);
+	domain_lists_free(g->domains);
 	free(g);
 }
 

@@ -20,7 +20,8 @@ struct generation {
 	struct ruleset *rules;
 	struct rule_load_stats stats;
 	struct settings settings;
-	bool ips; /* drops are real */
+	struct domain_lists *domains; /* NULL: none */
+	bool ips;                     /* drops are real */
 };
 
 /* Takes over what settings owns, also on failure. refused may be NULL. */

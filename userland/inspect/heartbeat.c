@@ -21,10 +21,13 @@ struct heartbeat {
 	bool routed; /* the set is in the table of mode route: configd renders one of the two */
 	const struct worker *worker[QUEUES_MAX];
 	uint64_t beats[QUEUES_MAX];
-	atomic_uint workers;
+	unsigned workers;
+	pthread_mutex_t lock; /* of the workers */
 	atomic_bool stop, armed;
 	atomic_uint_fast64_t progress_ms; /* when all had made progress */
 };
+
+static atomic_uint lapses;
 
 static uint64_t clock_ms(void)
 {
@@ -36,14 +39,14 @@ static uint64_t clock_ms(void)
 
 static bool all_progressed(struct heartbeat *h)
 {
-	unsigned n = h->workers;
-	bool all = n > 0;
-
-	for (unsigned i = 0; i < n; i++) {
+	pthread_mutex_lock(&h->lock);
+	bool all = h->workers > 0;
+	for (unsigned i = 0; i < h->workers; i++) {
 		uint64_t beats = worker_beats(h->worker[i]);
 		all &= beats != h->beats[i];
 		h->beats[i] = beats;
 	}
+	pthread_mutex_unlock(&h->lock);
 	return all;
 }
 
@@ -77,7 +80,14 @@ static void *heartbeat_main(void *arg)
 
 	while (!h->stop) {
 		if (all_progressed(h)) {
-			h->progress_ms = clock_ms();
+			uint64_t now = clock_ms();
+			if (now - h->progress_ms >= ALIVE_INSPECT_MS && h->armed) {
+				lapses++;
+				log_warning("heartbeat: late by %llu ms, packets may have passed "
+					    "unseen",
+					(unsigned long long)(now - h->progress_ms));
+			}
+			h->progress_ms = now;
 			renew(h);
 			sd_notify(0, "WATCHDOG=1");
 		}
@@ -94,11 +104,13 @@ int heartbeat_new(struct heartbeat **ret)
 	if (!h)
 		return -ENOMEM;
 	h->progress_ms = clock_ms();
+	pthread_mutex_init(&h->lock, NULL);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	int r = pthread_create(&h->thread, NULL, heartbeat_main, h);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (r) {
+		pthread_mutex_destroy(&h->lock);
 		free(h);
 		return -r;
 	}
@@ -108,12 +120,21 @@ int heartbeat_new(struct heartbeat **ret)
 
 void heartbeat_watch(struct heartbeat *h, const struct worker *w)
 {
-	unsigned n = h->workers;
+	pthread_mutex_lock(&h->lock);
+	if (h->workers < QUEUES_MAX) {
+		h->beats[h->workers] = 0;
+		h->worker[h->workers++] = w;
+	}
+	pthread_mutex_unlock(&h->lock);
+}
 
-	if (n == QUEUES_MAX)
+void heartbeat_forget(struct heartbeat *h)
+{
+	if (!h)
 		return;
-	h->worker[n] = w;
-	h->workers = n + 1;
+	pthread_mutex_lock(&h->lock);
+	h->workers -= h->workers > 0;
+	pthread_mutex_unlock(&h->lock);
 }
 
 void heartbeat_free(struct heartbeat *h)
@@ -122,8 +143,14 @@ void heartbeat_free(struct heartbeat *h)
 		return;
 	h->stop = true;
 	pthread_join(h->thread, NULL);
+	pthread_mutex_destroy(&h->lock);
 	nftset_free(h->set);
 	free(h);
+}
+
+unsigned heartbeat_lapses(void)
+{
+	return lapses;
 }
 
 bool heartbeat_is_alive(const struct heartbeat *h)

@@ -16,9 +16,15 @@
 struct heartbeat;
 
 int heartbeat_new(struct heartbeat **ret);
-/* Nothing is renewed before the first worker is watched. A worker must outlive the heartbeat. */
+/* Nothing is renewed before the first worker is watched. A worker outlives the heartbeat, or is
+ * forgotten by it first. */
 void heartbeat_watch(struct heartbeat *h, const struct worker *w);
+/* The worker that was watched last is about to end. */
+void heartbeat_forget(struct heartbeat *h);
 void heartbeat_free(struct heartbeat *h);
+/* How often the set may have run empty between two renewals, since the process began: packets then
+ * passed unseen. */
+unsigned heartbeat_lapses(void);
 /* Whether all watched workers made progress within the last ALIVE_INSPECT_MS. */
 bool heartbeat_is_alive(const struct heartbeat *h);
 /* Whether the last renewal succeeded. */

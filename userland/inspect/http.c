@@ -3,6 +3,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "inspect/http2.h"
+#include "inspect/http2_head.h"
 #include "inspect/http_tx.h"
 #include "inspect/multipart.h"
 
@@ -13,6 +15,9 @@ struct http {
 	bool to_server; /* what is being fed */
 	bool closed;    /* no more transactions are made */
 	uint32_t next_id;
+	uint32_t stream;         /* of HTTP/2, that this one is; 0: a connection of HTTP/1 */
+	bool request_is_told;    /* before the connection became HTTP/2 */
+	struct reader *upgraded; /* what the connection has become; NULL: what it was */
 	struct event_list early; /* before there was a transaction */
 };
 
@@ -38,98 +43,16 @@ static struct http_tx *transaction_of(htp_tx_t *tx)
 	if (!t)
 		return NULL;
 	t->tx = tx;
+	t->env = h->base.env;
 	t->id = h->next_id++;
+	t->stream = h->stream;
+	t->request_reported = h->request_is_told;
 	t->next = h->transactions;
 	t->events = h->early;
 	h->early.n = 0;
 	h->transactions = t;
 	htp_tx_set_user_data(tx, t);
 	return t;
-}
-
-static void transaction_free(struct http *h, struct http_tx *t)
-{
-	for (unsigned i = 0; i < 2; i++) {
-		file_fini(&t->body[i], &h->base.env->file_bytes);
-		h->base.env->file_bytes -= t->raw[i].room;
-		free(t->raw[i].bytes);
-	}
-	free(t);
-}
-
-static struct unit unit_of(struct http_tx *t, bool to_server)
-{
-	struct unit u = {.to_server = to_server,
-		.seen = &t->seen,
-		.tx_id = t->id,
-		.put = http_put,
-		.tx = t,
-		.events = t->events};
-
-	for (unsigned i = 0; i < t->events.n; i++)
-		event_raise(&t->echo[!to_server], (enum event_id)t->events.id[i]);
-	t->events.n = 0;
-	return u;
-}
-
-static void emit(struct http_tx *t, bool to_server)
-{
-	struct reader_env *env = http_of(t->tx)->base.env;
-	struct unit u = unit_of(t, to_server);
-
-	http_fill(&u, env, t);
-	env->fn(env->ctx, &u);
-}
-
-static void emit_events(struct http_tx *t, bool to_server)
-{
-	struct reader_env *env = http_of(t->tx)->base.env;
-
-	if (t->events.n == 0)
-		return;
-	struct unit u = unit_of(t, to_server);
-	env->fn(env->ctx, &u);
-}
-
-static void emit_echo(struct http_tx *t)
-{
-	struct reader_env *env = http_of(t->tx)->base.env;
-
-	for (unsigned i = 0; i < 2; i++) {
-		struct unit u = {.to_server = i,
-			.echo = true,
-			.seen = &t->seen,
-			.tx_id = t->id,
-			.put = http_put,
-			.tx = t,
-			.events = t->echo[i]};
-		if (t->echo[i].n == 0)
-			continue;
-		t->echo[i].n = 0;
-		env->fn(env->ctx, &u);
-	}
-}
-
-static void raw_append(struct http *h, struct http_raw *raw, struct span data)
-{
-	size_t room = raw->room ? raw->room : 512;
-
-	if (raw->n + data.n > HTTP_RAW_BYTES)
-		data.n = HTTP_RAW_BYTES - raw->n;
-	while (room < raw->n + data.n)
-		room *= 2;
-	if (room != raw->room) {
-		if (h->base.env->file_bytes + room - raw->room > FILES_BYTES)
-			return;
-		uint8_t *p = realloc(raw->bytes, room);
-		if (!p)
-			return;
-		h->base.env->file_bytes += room - raw->room;
-		raw->bytes = p;
-		raw->room = room;
-	}
-	memcpy(raw->bytes + raw->n, data.p, data.n);
-	raw->n += data.n;
 }
 
 static int on_raw(htp_tx_data_t *d, bool to_server)
@@ -139,7 +62,7 @@ static int on_raw(htp_tx_data_t *d, bool to_server)
 	struct http_tx *t = transaction_of(d->tx);
 
 	if (t && d->data && d->len && http_of(d->tx)->base.env->wanted & wants)
-		raw_append(http_of(d->tx), &t->raw[to_server], span_of(d->data, d->len));
+		http_tx_keep_raw(t, to_server, span_of(d->data, d->len));
 	return HTP_OK;
 }
 
@@ -153,28 +76,6 @@ static int on_response_raw(htp_tx_data_t *d)
 	return on_raw(d, false);
 }
 
-/* Oddities that libhtp keeps as flags of the transaction. */
-static void flag_events(struct http_tx *t)
-{
-	static const struct {
-		uint64_t flag;
-		enum event_id id;
-	} rows[] = {
-		{HTP_HOSTH_INVALID, EVENT_HTTP_REQUEST_HEADER_HOST_INVALID},
-		{HTP_HOSTU_INVALID, EVENT_HTTP_REQUEST_URI_HOST_INVALID},
-		{HTP_HOST_AMBIGUOUS, EVENT_HTTP_HOST_HEADER_AMBIGUOUS},
-		{HTP_HOST_MISSING, EVENT_HTTP_MISSING_HOST_HEADER},
-		{HTP_REQUEST_INVALID_T_E, EVENT_HTTP_INVALID_TRANSFER_ENCODING_VALUE_IN_REQUEST},
-		{HTP_REQUEST_INVALID_C_L, EVENT_HTTP_INVALID_CONTENT_LENGTH_FIELD_IN_REQUEST},
-	};
-
-	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
-		if (t->tx->flags & rows[i].flag)
-			event_raise(&t->events, rows[i].id);
-	if (t->tx->request_auth_type == HTP_AUTH_UNRECOGNIZED)
-		event_raise(&t->events, EVENT_HTTP_REQUEST_AUTH_UNRECOGNIZED);
-}
-
 static struct span boundary_of(const htp_tx_t *tx)
 {
 	htp_header_t *h = htp_table_get_c(tx->request_headers, "content-type");
@@ -184,20 +85,61 @@ static struct span boundary_of(const htp_tx_t *tx)
 		       : (struct span){};
 }
 
+/* A stream of HTTP/2 is given to libhtp as HTTP/1.1; rules are to see what it is. */
+static void restate(bstr *line, bool at_end)
+{
+	static const char from[] = "HTTP/1.1", to[] = "HTTP/2";
+	size_t n = line ? bstr_len(line) : 0, len = sizeof(from) - 1;
+
+	if (n < len)
+		return;
+	unsigned char *p = bstr_ptr(line) + (at_end ? n - len : 0);
+	if (memcmp(p, from, len) != 0)
+		return;
+	memcpy(p, to, sizeof(to) - 1);
+	memmove(p + sizeof(to) - 1, p + len, at_end ? 0 : n - len);
+	bstr_adjust_len(line, n - (sizeof(from) - sizeof(to)));
+}
+
 static int on_request_headers(htp_tx_t *tx)
 {
 	struct http_tx *t = transaction_of(tx);
 
 	if (!t)
 		return HTP_OK;
+	if (t->stream) {
+		restate(tx->request_line, true);
+		restate(tx->request_protocol, true);
+	}
+	bool told = t->request_reported;
 	t->request_reported = true;
 	t->boundary = boundary_of(tx);
-	flag_events(t);
+	http_tx_flags(t);
 	file_fini(&t->body[1], &http_of(tx)->base.env->file_bytes);
 	file_open(&t->body[1], http_file_name(tx, true), true, t->id,
 		http_of(tx)->base.env->hash_files);
-	emit(t, true);
+	if (!told)
+		http_tx_tell(t, true);
 	return HTP_OK;
+}
+
+/* The answer to Upgrade: h2c. libhtp stops reading here; what follows is HTTP/2. */
+static void upgrade(struct http *h, const htp_tx_t *tx)
+{
+	htp_header_t *to = htp_table_get_c(tx->response_headers, "upgrade");
+	struct http2_text text = {};
+
+	if (tx->response_status_number != 101 || !to || h->upgraded || h->stream ||
+		!span_caseeq(span_trim(span_bstr(to->value)), SPAN_LIT("h2c")))
+		return;
+	http2_text_add(&text, span_bstr(tx->request_method));
+	http2_text_add(&text, SPAN_LIT(" "));
+	http2_text_add(&text, span_bstr(tx->request_uri));
+	http2_text_add(&text, SPAN_LIT(" HTTP/1.1\r\nhost: "));
+	http2_text_add(&text, span_bstr(tx->request_hostname));
+	http2_text_add(&text, SPAN_LIT("\r\n\r\n"));
+	h->upgraded = http2_upgraded(h->base.env, http2_text_span(&text));
+	free(text.p);
 }
 
 static int on_response_headers(htp_tx_t *tx)
@@ -207,27 +149,17 @@ static int on_response_headers(htp_tx_t *tx)
 	if (!t)
 		return HTP_OK;
 	t->response_reported = true;
+	if (t->stream) {
+		restate(tx->response_line, false);
+		restate(tx->response_protocol, false);
+	}
+	upgrade(http_of(tx), tx);
 	/* There may have been a 100 before, with headers of its own. */
 	file_fini(&t->body[0], &http_of(tx)->base.env->file_bytes);
 	file_open(&t->body[0], http_file_name(tx, false), false, t->id,
 		http_of(tx)->base.env->hash_files);
-	emit(t, false);
+	http_tx_tell(t, false);
 	return HTP_OK;
-}
-
-static void look_at_body(struct http_tx *t, struct file *f)
-{
-	if (!file_is_due(f))
-		return;
-	emit(t, f->to_server);
-	f->told = f->n;
-}
-
-static void look_at_whole(struct http_tx *t, struct file *f)
-{
-	if (f->n && f->n != f->told)
-		emit(t, f->to_server);
-	f->told = f->n;
 }
 
 static int on_body(htp_tx_data_t *d, bool to_server)
@@ -243,7 +175,7 @@ static int on_body(htp_tx_data_t *d, bool to_server)
 		return HTP_OK;
 	}
 	file_append(f, &http_of(d->tx)->base.env->file_bytes, span_of(d->data, d->len));
-	look_at_body(t, f);
+	http_tx_look(t, f);
 	return HTP_OK;
 }
 
@@ -257,45 +189,6 @@ static int on_response_body(htp_tx_data_t *d)
 	return on_body(d, false);
 }
 
-static void report_file(struct http_tx *t, struct file *f, enum file_state state)
-{
-	struct reader_env *env = http_of(t->tx)->base.env;
-
-	if (f->reported || f->size == 0)
-		return;
-	file_close(f, state);
-	look_at_body(t, f);
-	struct unit u = unit_of(t, f->to_server);
-	u.log_only = true;
-	u.file = f;
-	u.file_done = true;
-	f->reported = true;
-	env->fn(env->ctx, &u);
-}
-
-/* Each file of a form, from what is kept of the body. */
-static void report_parts(struct http_tx *t)
-{
-	struct reader_env *env = http_of(t->tx)->base.env;
-	struct multipart part;
-	size_t at = 0;
-
-	while (multipart_next(file_data(&t->body[1]), t->boundary, &at, &part)) {
-		struct file f;
-		struct unit u = unit_of(t, true);
-		if (!part.name.p)
-			continue;
-		file_open(&f, part.name, true, t->id, env->hash_files);
-		file_append(&f, &env->file_bytes, part.data);
-		file_close(&f, part.whole ? FILE_CLOSED : FILE_TRUNCATED);
-		u.log_only = true;
-		u.file = &f;
-		u.file_done = true;
-		env->fn(env->ctx, &u);
-		file_fini(&f, &env->file_bytes);
-	}
-}
-
 /* HTTP/0.9 has no headers to be complete. */
 static int on_request_complete(htp_tx_t *tx)
 {
@@ -305,11 +198,11 @@ static int on_request_complete(htp_tx_t *tx)
 		return HTP_OK;
 	if (!t->request_reported)
 		on_request_headers(tx);
-	look_at_whole(t, &t->body[1]);
+	http_tx_look_whole(t, &t->body[1]);
 	if (t->boundary.n)
-		report_parts(t);
+		http_tx_report_parts(t);
 	else
-		report_file(t, &t->body[1], FILE_CLOSED);
+		http_tx_report_file(t, &t->body[1], FILE_CLOSED);
 	return HTP_OK;
 }
 
@@ -321,38 +214,32 @@ static int on_response_complete(htp_tx_t *tx)
 		return HTP_OK;
 	if (!t->response_reported)
 		on_response_headers(tx);
-	report_file(t, &t->body[0], FILE_CLOSED);
+	http_tx_report_file(t, &t->body[0], FILE_CLOSED);
 	return HTP_OK;
-}
-
-static void emit_log(struct http_tx *t)
-{
-	struct reader_env *env = http_of(t->tx)->base.env;
-	struct unit u = unit_of(t, true);
-
-	if (t->logged)
-		return;
-	t->logged = true;
-	u.log_only = u.events.n == 0;
-	u.event = "http";
-	env->fn(env->ctx, &u);
 }
 
 static void transaction_end(struct http *h, struct http_tx *t, enum file_state state)
 {
 	struct http_tx **at = &h->transactions;
 
-	report_file(t, &t->body[0], state);
+	http_tx_report_begun(t);
+	http_tx_report_file(t, &t->body[0], state);
 	if (!t->boundary.n)
-		report_file(t, &t->body[1], state);
-	emit_log(t);
-	emit_echo(t);
+		http_tx_report_file(t, &t->body[1], state);
+	http_tx_log(t);
+	http_tx_tell_echo(t);
 	while (*at && *at != t)
 		at = &(*at)->next;
 	if (*at)
 		*at = t->next;
 	htp_tx_set_user_data(t->tx, NULL);
-	transaction_free(h, t);
+	http_tx_free(t);
+}
+
+static void transactions_end(struct http *h, enum file_state state)
+{
+	while (h->transactions)
+		transaction_end(h, h->transactions, state);
 }
 
 static int on_transaction_complete(htp_tx_t *tx)
@@ -429,11 +316,13 @@ static void http_free(struct reader *r)
 		struct http_tx *t = h->transactions;
 		h->transactions = t->next;
 		htp_tx_set_user_data(t->tx, NULL);
-		transaction_free(h, t);
+		http_tx_free(t);
 	}
 	h->closed = true;
 	if (h->connp)
 		htp_connp_destroy_all(h->connp);
+	if (h->upgraded)
+		h->upgraded->ops->free(h->upgraded);
 	free(h);
 }
 
@@ -455,12 +344,24 @@ static struct reader *http_new(struct reader_env *env)
 	return &h->base;
 }
 
+struct reader *http_stream_new(struct reader_env *env, uint32_t stream, bool request_is_told)
+{
+	struct reader *r = http_new(env);
+	struct http *h = (struct http *)r;
+
+	if (!r)
+		return NULL;
+	h->stream = h->next_id = stream;
+	h->request_is_told = request_is_told;
+	return r;
+}
+
 /* What was found without a unit that could carry it. */
 static void flush_events(struct http *h, bool to_server)
 {
 	for (struct http_tx *t = h->transactions; t; t = t->next) {
-		emit_events(t, to_server);
-		emit_echo(t);
+		http_tx_tell_events(t, to_server);
+		http_tx_tell_echo(t);
 	}
 	if (h->early.n) {
 		struct unit u = {.to_server = to_server, .events = h->early};
@@ -487,11 +388,22 @@ static enum reader_result feed_http(struct reader *r, bool to_server, struct spa
 	struct http *h = (struct http *)r;
 	htp_time_t at = r->env->at;
 
+	if (h->upgraded && !data.p)
+		return READER_FAILED; /* frames cannot be found again behind a hole */
+	if (h->upgraded)
+		return h->upgraded->ops->feed(h->upgraded, to_server, data);
 	h->to_server = to_server;
 	int result = to_server ? htp_connp_req_data(h->connp, &at, data.p, data.n)
 			       : htp_connp_res_data(h->connp, &at, data.p, data.n);
+	if (result_of(result) == READER_FAILED)
+		transactions_end(h, FILE_TRUNCATED);
 	flush_events(h, to_server);
 	htp_connp_tx_freed(h->connp);
+	if (h->upgraded) {
+		transactions_end(h, FILE_CLOSED);
+		struct span rest = span_skip(data, htp_connp_res_data_consumed(h->connp));
+		return h->upgraded->ops->feed(h->upgraded, to_server, rest);
+	}
 	return result_of(result);
 }
 
@@ -501,14 +413,15 @@ static enum reader_result end_http(struct reader *r, bool to_server, bool orderl
 	struct http *h = (struct http *)r;
 	htp_time_t at = r->env->at;
 
+	if (h->upgraded)
+		h->upgraded->ops->end(h->upgraded, to_server, orderly);
 	h->to_server = to_server;
 	if (to_server)
 		htp_connp_req_close(h->connp, &at);
 	else
 		htp_connp_close(h->connp, &at);
-	if (!orderly)
-		while (h->transactions)
-			transaction_end(h, h->transactions, FILE_TRUNCATED);
+	if (!orderly && !to_server) /* the flow's end: the client's side has ended before */
+		transactions_end(h, FILE_TRUNCATED);
 	flush_events(h, to_server);
 	return READER_OK;
 }

@@ -1,5 +1,5 @@
 /*
- * http: HTTP/1 transactions, read by libhtp.
+ * http: HTTP/1 transactions, read by libhtp; streams of HTTP/2 come as such (http2.h).
  *
  * Only http*.c know libhtp: http.c feeds it and turns its callbacks into units, http_fill.c makes
  * the buffers, http_put.c the log. A request is a unit as soon as its headers are complete, that is
@@ -29,6 +29,10 @@
 #define HTTP_BOMB_BYTES (1 << 20)
 #define HTTP_LZMA_BYTES (1 << 20) /* of dictionary */
 #define HTTP_INFLATE_US 100000
+
+/* A stream of HTTP/2 (http2.h): a reader that is fed text of HTTP/1. request_is_told: rules have
+ * seen the request before, as one of HTTP/1. */
+struct reader *http_stream_new(struct reader_env *env, uint32_t stream, bool request_is_told);
 
 /* Before the first reader is made. */
 void http_set_layers(unsigned layers);

@@ -40,6 +40,12 @@ void http_put(struct jsonw *w, const struct unit *u, bool whole)
 
 	(void)whole;
 	jsonw_object(w, "http");
+	if (t->stream) {
+		jsonw_str(w, "version", "2");
+		jsonw_object(w, "http2");
+		jsonw_u64(w, "stream_id", t->stream);
+		jsonw_end(w);
+	}
 	put_span(w, "hostname", span_bstr(tx->request_hostname));
 	if (tx->request_port_number > 0)
 		jsonw_u64(w, "http_port", (uint64_t)tx->request_port_number);

@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -15,6 +16,9 @@
 
 #define RULE_PATTERNS_MAX 64
 #define SETTINGS_MAX 64 /* --set */
+
+#define HEAP_STEP_BYTES (256 << 10)
+#define HEAP_SPARE_BYTES (4 << 20) /* of each worker */
 
 struct options {
 	const char *capture;
@@ -150,7 +154,7 @@ static int run_offline(const struct options *o)
 	if (r < 0)
 		log_error("%s: %s", o->log_dir, strerror(-r));
 	else
-		out_set_evidence(out, true);
+		out_set_evidence(out, o->capture);
 	if (r >= 0)
 		r = publication_new(&publication);
 	if (r >= 0)
@@ -257,6 +261,10 @@ int main(int argc, char **argv)
 		{"simulate-ips", no_argument, NULL, 'i'}, {}};
 	struct options o = {.log_dir = "."};
 	int c;
+
+	/* Else a worker's heap grows and shrinks by a system call for every few flows. */
+	mallopt(M_TOP_PAD, HEAP_STEP_BYTES);
+	mallopt(M_TRIM_THRESHOLD, HEAP_SPARE_BYTES);
 
 	while ((c = getopt_long(argc, argv, "r:S:l:k:c:q:T", longs, NULL)) != -1)
 		if (!take_option(c, optarg, &o))

@@ -49,6 +49,7 @@ struct rule_build {
 	unsigned n_variables;
 	struct span classtype, metadata; /* for the policy */
 	bool has_priority;
+	bool stateless;     /* flow:stateless: each packet, whatever its flow */
 	struct span option; /* being read: where failures outside the line point to */
 	unsigned column;
 	char reason[200];

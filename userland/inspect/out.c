@@ -21,7 +21,8 @@ struct log {
 	pthread_mutex_t list_lock;
 	struct out *members;
 	pthread_t thread;
-	bool threaded, stop, evidence;
+	bool threaded, stop;
+	const char *capture; /* NULL: live */
 	pthread_mutex_t wake_lock;
 	pthread_cond_t wake;
 };
@@ -222,14 +223,14 @@ uint64_t out_lost(struct out *o)
 	return n;
 }
 
-void out_set_evidence(struct out *o, bool all)
+void out_set_evidence(struct out *o, const char *capture)
 {
-	o->log->evidence = all;
+	o->log->capture = capture;
 }
 
 bool out_has_evidence(const struct out *o)
 {
-	return o->log->evidence;
+	return o->log->capture != NULL;
 }
 
 static void format_stamp(struct out *o, const struct timeval *at)
@@ -256,6 +257,8 @@ void out_begin(struct out *o, struct jsonw *w, const char *type, const struct ti
 	jsonw_object(w, NULL);
 	jsonw_fmt(w, "timestamp", "%s.%06ld+0000", o->stamp, (long)at->tv_usec);
 	jsonw_str(w, "event_type", type);
+	if (o->log->capture)
+		jsonw_str(w, "pcap_filename", o->log->capture);
 }
 
 static bool half_add(struct half *h, struct span line)

@@ -32,15 +32,16 @@ struct scene {
 	struct app *app;
 	struct span payload; /* what a rule looked at, when it is no application buffer */
 	bool stream;         /* payload is of the stream */
+	const char *verdict; /* "alert", "pass" or "drop": what becomes of the packet */
 };
 
 int out_open(const char *dir, struct out **ret);
 /* A further one, for another thread, of the same log. Free it before the first. */
 int out_fork(struct out *o, struct out **ret);
 void out_free(struct out *o);
-/* For captures: alerts hold payload and packet, each dropped packet is told. Before there are other
- * threads. */
-void out_set_evidence(struct out *o, bool all);
+/* For captures: alerts hold payload and packet, each dropped packet is told, and the file is named.
+ * capture outlives the log. Before there are other threads. */
+void out_set_evidence(struct out *o, const char *capture);
 bool out_has_evidence(const struct out *o);
 /* A thread carries the buffers from now on. */
 int out_start_writer(struct out *o);

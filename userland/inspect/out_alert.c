@@ -1,7 +1,27 @@
 /* Events of the rules: alert and drop. */
 #include <pcap/dlt.h>
 
+#include "inspect/capture.h"
 #include "inspect/out_line.h"
+
+/* What the rule itself has captured. */
+static void put_context(struct jsonw *w, const struct detect_match *m)
+{
+	bool open = false;
+
+	for (unsigned i = 0; i < m->n_captures; i++) {
+		const struct capture *c = &m->captures[i];
+
+		if (c->name->kind != CAPTURE_ALERT)
+			continue;
+		if (!open)
+			jsonw_object(w, "context");
+		open = true;
+		out_put_capture(w, c->name->text, c->name->n, c->bytes, c->n);
+	}
+	if (open)
+		jsonw_end(w);
+}
 
 static void put_alert(struct jsonw *w, const struct detect_match *m, bool blocked)
 {
@@ -15,6 +35,17 @@ static void put_alert(struct jsonw *w, const struct detect_match *m, bool blocke
 	jsonw_span(w, "signature", span_str(m->msg));
 	jsonw_span(w, "category", span_str(m->class_desc));
 	jsonw_u64(w, "severity", m->priority);
+	put_context(w, m);
+	jsonw_end(w);
+}
+
+/* Of the packet, not of the rule: another rule may have decided. */
+static void put_verdict(struct jsonw *w, const char *action)
+{
+	if (!action)
+		return;
+	jsonw_object(w, "verdict");
+	jsonw_str(w, "action", action);
 	jsonw_end(w);
 }
 
@@ -124,6 +155,8 @@ void out_alert(struct out *o, const struct scene *s, const struct detect_match *
 	if (unit)
 		jsonw_u64(&w, "tx_id", unit->tx_id);
 	put_alert(&w, m, blocked);
+	put_verdict(&w, s->verdict);
+	out_put_vars(&w, s->flow, m);
 	if (unit)
 		put_unit(&w, unit);
 	if (s->flow) {

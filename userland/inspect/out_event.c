@@ -103,6 +103,8 @@ static void put_counts(struct jsonw *w, const struct flow *f, enum flow_end why)
 	jsonw_str(w, "reason", flow_end_name(why));
 	jsonw_bool(w, "alerted", f->alerted);
 	put_exception(w, f);
+	if (f->tx_cnt)
+		jsonw_u64(w, "tx_cnt", f->tx_cnt);
 	if (f->fate == FATE_DROP)
 		jsonw_str(w, "action", "drop");
 	else if (f->fate == FATE_PASS)
@@ -145,6 +147,7 @@ void out_flow(struct out *o, const struct scene *s, enum flow_end why, const str
 	out_put_app_proto(&w, f);
 	out_put_app(&w, s);
 	put_counts(&w, f, why);
+	out_put_vars(&w, f, NULL);
 	if (f->key.ip_proto == IPPROTO_TCP)
 		put_tcp(&w, f);
 	out_end(o, &w);
@@ -185,13 +188,20 @@ static void put_event_counts(struct jsonw *w, const struct stats *st)
 	jsonw_end(w);
 }
 
+/* What is only ignored is no exception: then there is nothing to tell. */
 static void put_exceptions(struct jsonw *w, const struct stats *st)
 {
+	uint64_t n = 0;
+
+	for (unsigned i = COUNTER_MIDSTREAM_IGNORE + 1; i <= COUNTER_MIDSTREAM_REJECT; i++)
+		n += st->counters.value[i];
 	jsonw_object(w, "exception_policy");
 	jsonw_object(w, "tcp");
-	jsonw_object(w, "midstream");
-	put_group(w, st, "exception_policy");
-	jsonw_end(w);
+	if (n) {
+		jsonw_object(w, "midstream");
+		put_group(w, st, "exception_policy");
+		jsonw_end(w);
+	}
 	jsonw_end(w);
 	jsonw_end(w);
 }

@@ -1,6 +1,7 @@
 /* What several events have in common. */
 #include <time.h>
 
+#include "inspect/capture.h"
 #include "inspect/out_line.h"
 
 static void put_addr(struct jsonw *w, const char *key, const struct detect_addr *a)
@@ -175,4 +176,90 @@ void out_put_time(struct jsonw *w, const char *key, const struct timeval *at)
 	gmtime_r(&at->tv_sec, &tm);
 	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
 	jsonw_fmt(w, key, "%s.%06ld+0000", text, (long)at->tv_usec);
+}
+
+void out_put_capture(
+	struct jsonw *w, const char *name, size_t name_n, const uint8_t *bytes, size_t n)
+{
+	char key[CAPTURE_NAME_BYTES + 1];
+
+	memcpy(key, name, name_n);
+	key[name_n] = '\0';
+	jsonw_span(w, key, span_of(bytes, n));
+}
+
+static void put_flow_vars(struct jsonw *w, const struct flow_var *v)
+{
+	jsonw_array(w, "flowvars");
+	for (; v; v = v->next) {
+		if (v->kind != CAPTURE_FLOW)
+			continue;
+		jsonw_object(w, NULL);
+		out_put_capture(w, v->name, v->name_n, v->bytes, v->n);
+		jsonw_end(w);
+	}
+	jsonw_end(w);
+}
+
+static void put_packet_vars(struct jsonw *w, const struct detect_match *m)
+{
+	jsonw_array(w, "pktvars");
+	for (unsigned i = 0; i < m->n_captures; i++) {
+		const struct capture *c = &m->captures[i];
+
+		if (c->name->kind != CAPTURE_PKT)
+			continue;
+		jsonw_object(w, NULL);
+		out_put_capture(w, c->name->text, c->name->n, c->bytes, c->n);
+		jsonw_end(w);
+	}
+	jsonw_end(w);
+}
+
+static bool has_var(const struct flow_var *v, enum capture_kind kind)
+{
+	while (v && v->kind != kind)
+		v = v->next;
+	return v != NULL;
+}
+
+static void put_traffic(
+	struct jsonw *w, const char *key, const struct flow_var *v, enum capture_kind kind)
+{
+	if (!has_var(v, kind))
+		return;
+	jsonw_array(w, key);
+	for (; v; v = v->next)
+		if (v->kind == kind)
+			jsonw_span(w, NULL, span_of(v->name, v->name_n));
+	jsonw_end(w);
+}
+
+static void put_metadata(struct jsonw *w, const struct flow_var *v, const struct detect_match *m)
+{
+	bool of_packet = false, of_flow = has_var(v, CAPTURE_FLOW);
+
+	for (unsigned i = 0; m && i < m->n_captures; i++)
+		of_packet |= m->captures[i].name->kind == CAPTURE_PKT;
+	if (!of_packet && !of_flow)
+		return;
+	jsonw_object(w, "metadata");
+	if (of_flow)
+		put_flow_vars(w, v);
+	if (of_packet)
+		put_packet_vars(w, m);
+	jsonw_end(w);
+}
+
+void out_put_vars(struct jsonw *w, const struct flow *f, const struct detect_match *m)
+{
+	const struct flow_var *v = f ? f->vars : NULL;
+
+	put_metadata(w, v, m);
+	if (!has_var(v, CAPTURE_TRAFFIC_ID) && !has_var(v, CAPTURE_TRAFFIC_LABEL))
+		return;
+	jsonw_object(w, "traffic");
+	put_traffic(w, "id", v, CAPTURE_TRAFFIC_ID);
+	put_traffic(w, "label", v, CAPTURE_TRAFFIC_LABEL);
+	jsonw_end(w);
 }

@@ -16,14 +16,18 @@
 
 #define MESSAGE_BYTES (65536 + 1024) /* payload and attributes */
 #define COPY_BYTES 0xffff
+#define ANSWER_BYTES 256 /* a verdict with marks and a packet in place of another */
+#define ANSWERS_BYTES (QUEUE_BATCH * ANSWER_BYTES)
 
 struct queue {
 	struct mnl_socket *nl;
 	uint16_t number;
 	struct counters *counters;
-	bool has_held; /* accepts not yet sent: all ids up to held */
+	bool has_held; /* accepts not yet written: all ids up to held */
 	uint32_t held;
 	uint64_t held_pkts;
+	size_t answers_bytes; /* written, to be sent in one call */
+	uint8_t answers[ANSWERS_BYTES] __attribute__((aligned(8)));
 	struct mmsghdr messages[QUEUE_BATCH];
 	struct iovec vectors[QUEUE_BATCH];
 	uint8_t bytes[QUEUE_BATCH][MESSAGE_BYTES] __attribute__((aligned(8)));
@@ -171,6 +175,11 @@ static int on_attr(const struct nlattr *attr, void *data)
 		if (mnl_attr_validate(attr, MNL_TYPE_U32) >= 0)
 			p->mark = ntohl(mnl_attr_get_u32(attr));
 		break;
+	case NFQA_SKB_INFO:
+		if (mnl_attr_validate(attr, MNL_TYPE_U32) >= 0)
+			p->unsummed = ntohl(mnl_attr_get_u32(attr)) &
+				      (NFQA_SKB_CSUMNOTREADY | NFQA_SKB_GSO);
+		break;
 	case NFQA_VLAN:
 		mnl_attr_parse_nested(attr, on_vlan, &p->vlan);
 		break;
@@ -235,35 +244,47 @@ static void put_connection_mark(struct nlmsghdr *nlh, uint32_t bit)
 	mnl_attr_nest_end(nlh, ct);
 }
 
-/* bit: the mark to add to the packet's own, or 0. */
-static void verdict_send(struct queue *q, unsigned type, uint32_t id, uint32_t verdict,
-	uint32_t own, uint32_t bit, struct span instead)
+static void answers_send(struct queue *q)
 {
-	char buf[512];
-	struct nfqnl_msg_verdict_hdr header = {htonl(verdict), htonl(id)};
-	struct nlmsghdr *nlh = message_begin(q, buf, type, 0);
+	if (q->answers_bytes && mnl_socket_sendto(q->nl, q->answers, q->answers_bytes) < 0)
+		counter_inc(q->counters, COUNTER_QUEUE_ERRORS);
+	q->answers_bytes = 0;
+}
 
+/* bits: marks to add to the packet's own, or 0. */
+static void verdict_write(struct queue *q, unsigned type, uint32_t id, uint32_t verdict,
+	uint32_t own, uint32_t bits, struct span instead)
+{
+	struct nfqnl_msg_verdict_hdr header = {htonl(verdict), htonl(id)};
+
+	if (q->answers_bytes + ANSWER_BYTES > ANSWERS_BYTES)
+		answers_send(q);
+	struct nlmsghdr *nlh = message_begin(q, q->answers + q->answers_bytes, type, 0);
 	mnl_attr_put(nlh, NFQA_VERDICT_HDR, sizeof(header), &header);
-	if (bit) {
-		mnl_attr_put_u32(nlh, NFQA_MARK, htonl(own | bit));
-		if (bit !=
-			MARK_BYPASS_SIDE) /* which of the connection's bits it is, the rules know */
-			put_connection_mark(nlh, bit);
-	}
+	if (bits)
+		mnl_attr_put_u32(nlh, NFQA_MARK, htonl(own | bits));
+	/* what becomes of the others in the connection, the rules know */
+	if (bits & (MARK_BYPASS | MARK_DROP))
+		put_connection_mark(nlh, bits & (MARK_BYPASS | MARK_DROP));
 	if (instead.n)
 		mnl_attr_put(nlh, NFQA_PAYLOAD, instead.n, instead.p);
-	if (mnl_socket_sendto(q->nl, nlh, nlh->nlmsg_len) < 0)
-		counter_inc(q->counters, COUNTER_QUEUE_ERRORS);
+	q->answers_bytes += (nlh->nlmsg_len + 3) & ~3UL;
+}
+
+static void held_write(struct queue *q)
+{
+	if (!q->has_held)
+		return;
+	verdict_write(q, q->held_pkts > 1 ? NFQNL_MSG_VERDICT_BATCH : NFQNL_MSG_VERDICT, q->held,
+		NF_ACCEPT, 0, 0, (struct span){});
+	q->has_held = false;
+	q->held_pkts = 0;
 }
 
 void queue_answer(struct queue *q)
 {
-	if (!q->has_held)
-		return;
-	verdict_send(q, q->held_pkts > 1 ? NFQNL_MSG_VERDICT_BATCH : NFQNL_MSG_VERDICT, q->held,
-		NF_ACCEPT, 0, 0, (struct span){});
-	q->has_held = false;
-	q->held_pkts = 0;
+	held_write(q);
+	answers_send(q);
 }
 
 void queue_verdict(struct queue *q, const struct queue_packet *p, struct verdict v)
@@ -277,8 +298,9 @@ void queue_verdict(struct queue *q, const struct queue_packet *p, struct verdict
 		q->held_pkts++;
 		return;
 	}
-	queue_answer(q);
-	verdict_send(q, NFQNL_MSG_VERDICT, p->id, v.drop ? NF_DROP : NF_ACCEPT, p->mark, v.mark,
+	held_write(q);
+	bool drop = v.drop && !(v.mark & MARK_REJECT); /* else the rules do, and answer */
+	verdict_write(q, NFQNL_MSG_VERDICT, p->id, drop ? NF_DROP : NF_ACCEPT, p->mark, v.mark,
 		v.instead);
 }
 

@@ -4,7 +4,7 @@
  * queue_read() takes what has arrived, up to QUEUE_BATCH packets in one call, and queue_verdict()
  * answers them in the order they came: runs of plain accepts as one batch verdict up to the last
  * id, drops and marks singly, because a batch verdict covers every id below and carries one mark.
- * queue_answer() sends what is still held back. Packets arrive from the network header on,
+ * queue_answer() sends them all in one call. Packets arrive from the network header on,
  * unsegmented (GSO) and up to 64 KB whole.
  *
  * Needs CAP_NET_ADMIN. When the queue is full the kernel lets packets pass (FAIL_OPEN); when the
@@ -29,6 +29,7 @@ struct queue_packet {
 	uint32_t id;
 	uint32_t mark;
 	uint16_t vlan; /* 0: untagged */
+	bool unsummed; /* checksums are not filled in yet (GSO, local senders) */
 	struct span bytes;
 };
 

@@ -1,6 +1,7 @@
 #include "inspect/reader.h"
 
 #include "inspect/dns.h"
+#include "inspect/http2.h"
 
 #define DNS_PORT 53
 
@@ -42,6 +43,8 @@ const struct reader_ops *reader_for(enum rule_proto proto, uint8_t ip_proto)
 	switch (proto) {
 	case PROTO_HTTP:
 		return &reader_http;
+	case PROTO_HTTP2:
+		return &reader_http2;
 	case PROTO_TLS:
 		return &reader_tls;
 	case PROTO_DNS:
@@ -99,6 +102,7 @@ static const struct magic magics[] = {
 	MAGIC(PROTO_HTTP, true, false, "UNLOCK "),
 	MAGIC(PROTO_HTTP, true, false, "REPORT "),
 	MAGIC(PROTO_HTTP, false, true, "HTTP/1."),
+	MAGIC(PROTO_HTTP2, true, false, HTTP2_PREFACE),
 	MAGIC(PROTO_TLS, true, true, "\x16\x03"),
 	MAGIC(PROTO_SSH, true, true, "SSH-"),
 	MAGIC(PROTO_SMTP, true, false, "EHLO "),
@@ -157,6 +161,10 @@ enum sniff sniff_stream(
 		}
 		if (r == SNIFF_MORE)
 			answer = SNIFF_MORE;
+	}
+	if (!to_server && http2_sniff_server(start) == SNIFF_YES) {
+		*ret = PROTO_HTTP2;
+		return SNIFF_YES;
 	}
 	if (!to_server && answer != SNIFF_MORE)
 		answer = sniff_greeting(start, server_port, ret);

@@ -38,7 +38,8 @@ struct unit {
 	const struct buffer_more *more; /* further values of buffers that have several */
 	unsigned more_n;
 	struct event_list events;
-	bool echo; /* the events were told in the other direction: for rules of this one */
+	bool lasts; /* tx is there until a unit with an event comes of it, or its reader ends */
+	bool echo;  /* the events were told in the other direction: for rules of this one */
 	struct unit_seen *seen; /* NULL: the unit is the whole transaction */
 	uint32_t tx_id;
 	unit_put_fn *put;
@@ -56,7 +57,8 @@ struct reader_env {
 	struct timeval at;
 	uint64_t wanted; /* buffers that rules look at (BUFFER_BIT) */
 	bool hash_files;
-	size_t file_bytes; /* kept by all readers of the thread */
+	size_t file_bytes;               /* kept by all readers of the thread */
+	unsigned http2_n, http2_streams; /* likewise, those that are open */
 	struct buffer_more more[UNIT_MORE];
 	uint8_t scratch[READER_SCRATCH_BYTES];
 };
@@ -81,8 +83,8 @@ struct reader {
 	struct reader_env *env;
 };
 
-extern const struct reader_ops reader_http, reader_tls, reader_dns_udp, reader_dns_tcp, reader_ssh,
-	reader_ftp, reader_smtp;
+extern const struct reader_ops reader_http, reader_http2, reader_tls, reader_dns_udp,
+	reader_dns_tcp, reader_ssh, reader_ftp, reader_smtp;
 
 /* NULL when the protocol has none. */
 const struct reader_ops *reader_for(enum rule_proto proto, uint8_t ip_proto);

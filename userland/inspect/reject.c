@@ -1,5 +1,7 @@
 #include "inspect/reject.h"
 
+#include "inspect/checksum.h"
+
 #define TCP_HEADER_BYTES 20
 #define IP4_HEADER_MAX 60
 #define IP6_HEADER_BYTES 40
@@ -16,21 +18,6 @@ static void put32(uint8_t *p, uint32_t v)
 	put16(p + 2, v & 0xffff);
 }
 
-/* RFC 1071 */
-static uint32_t sum(uint32_t s, const uint8_t *p, size_t n)
-{
-	for (size_t i = 0; i + 1 < n; i += 2)
-		s += (uint32_t)(p[i] << 8 | p[i + 1]);
-	return s;
-}
-
-static unsigned fold(uint32_t s)
-{
-	while (s >> 16)
-		s = (s & 0xffff) + (s >> 16);
-	return ~s & 0xffff;
-}
-
 static size_t write_ip4(const struct packet *p, uint8_t *out)
 {
 	size_t n = p->ip_header.n;
@@ -40,7 +27,7 @@ static size_t write_ip4(const struct packet *p, uint8_t *out)
 	memcpy(out, p->ip_header.p, n);
 	put16(out + 2, (unsigned)n + TCP_HEADER_BYTES);
 	put16(out + 10, 0);
-	put16(out + 10, fold(sum(0, out, n)));
+	put16(out + 10, checksum_fold(checksum_add(0, out, n)));
 	return n;
 }
 
@@ -73,8 +60,8 @@ size_t reject_write(const struct packet *p, enum reject_as as, uint8_t out[stati
 	t[12] = TCP_HEADER_BYTES / 4 << 4;
 	t[13] = (uint8_t)((as == REJECT_AS_RST ? TCP_RST : 0) | (p->tcp_flags & TCP_ACK));
 	put16(t + 14, as == REJECT_AS_RST ? 0 : p->tcp_window);
-	uint32_t s = sum(IPPROTO_TCP + TCP_HEADER_BYTES, p->src.bytes, addr_n);
-	s = sum(s, p->dst.bytes, addr_n);
-	put16(t + 16, fold(sum(s, t, TCP_HEADER_BYTES)));
+	uint32_t s = checksum_add(IPPROTO_TCP + TCP_HEADER_BYTES, p->src.bytes, addr_n);
+	s = checksum_add(s, p->dst.bytes, addr_n);
+	put16(t + 16, checksum_fold(checksum_add(s, t, TCP_HEADER_BYTES)));
 	return n + TCP_HEADER_BYTES;
 }

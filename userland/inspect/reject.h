@@ -13,8 +13,8 @@
  * routed. The second comes when the sender repeats itself, one retransmission time-out later.
  *
  * Refuses: what is no TCP segment, or a SYN (an end that has not got its answer takes no such RST):
- * 0 bytes, the packet is to be dropped. ICMP errors are not made: UDP that is rejected is dropped.
- * Source: RFC 9293, section 3.10.7.
+ * 0 bytes, the packet is to be dropped. UDP that is rejected is answered by the rules
+ *(MARK_REJECT). Source: RFC 9293, section 3.10.7.
  */
 #pragma once
 

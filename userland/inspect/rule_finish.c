@@ -141,7 +141,7 @@ static void header_only_find(struct rule_build *b)
 		    r->established == ESTABLISHED_ANY &&
 		    r->directions == (DIR_TO_SERVER | DIR_TO_CLIENT);
 
-	r->address_only = bare && !b->n_checks;
+	r->address_only = bare && !b->n_checks && !b->stateless;
 	r->once = bare && b->n_checks == 1 && b->checks[0].is_app;
 }
 

@@ -111,6 +111,7 @@ struct check {
 	uint8_t want, ignore, how; /* TCP flags, fragment bits, IP options */
 	uint8_t field;             /* number.c, app.c */
 	bool is_app;               /* holds by the application alone */
+	bool fixed;                /* by protocol, TCP flags and size alone */
 	uint16_t id;               /* event, application */
 };
 
@@ -152,6 +153,8 @@ struct step {
 	const void *op;
 	/* pcre */
 	struct pcre2_real_code_8 *code;
+	const struct capture_name *captures; /* groups that are kept */
+	uint8_t n_captures;
 	/* isdataat (min), bsize */
 	struct number_range range;
 };
@@ -203,7 +206,8 @@ struct rule_op {
 	enum op_verb verb;
 	uint8_t n; /* names of which one is enough: isset,a|b */
 	uint32_t name[4];
-	uint32_t value, value_name; /* of a flowint: a number, or that of another one */
+	const struct capture_name *traffic; /* of a flowbit that events show */
+	uint32_t value, value_name;         /* of a flowint: a number, or that of another one */
 	uint32_t expire_s;
 };
 
@@ -355,7 +359,9 @@ struct ruleset {
 	struct rule_list always_ipv6[GROUP_COUNT]; /* looked at for IPv6 only */
 	/* Those of a group that have a list of addresses are found by it instead. */
 	struct addr_index by_src[GROUP_COUNT], by_dst[GROUP_COUNT];
-	struct rule_list later; /* that may match beyond the start of a flow */
+	/* For detect_more.h: that may match beyond the start of a flow; of them those for single
+	 * packets of TCP, and those that an empty segment may match. */
+	struct rule_list later, packets, empties;
 };
 
 /* Arena: zeroed memory that lives as long as the ruleset; NULL when out of memory or over
@@ -382,6 +388,9 @@ int ruleset_thresholds(struct ruleset *rs, const char *file, struct span text,
 int ruleset_finish(struct ruleset *rs, const char *cache_dir);
 
 bool rule_in_group(const struct rule *r, unsigned group);
+bool rule_is_later(const struct rule *r);
+bool rule_is_for_packets(const struct rule *r);
+bool rule_is_for_empty(const struct rule *r);
 /* Moves rules of the group's list that have a list of IPv4 addresses on that side to its index. */
 int addr_index_build(struct ruleset *rs, unsigned group, bool dst);
 /* Rules whose list has the address. */

@@ -167,11 +167,22 @@ static bool is_in_list(const struct rule *r, unsigned group)
 	return !r->fast.n && rule_in_group(r, group);
 }
 
-/* detect_needs_more() asks only these. */
 static bool is_later(const struct rule *r, unsigned arg)
 {
 	(void)arg;
-	return !r->first_packet;
+	return rule_is_later(r);
+}
+
+static bool is_for_packets(const struct rule *r, unsigned arg)
+{
+	(void)arg;
+	return rule_is_for_packets(r);
+}
+
+static bool is_for_empty(const struct rule *r, unsigned arg)
+{
+	(void)arg;
+	return rule_is_for_empty(r);
 }
 
 static int list_build(struct ruleset *rs, struct rule_list *list, unsigned arg,
@@ -211,7 +222,11 @@ int ruleset_finish(struct ruleset *rs, const char *cache_dir)
 		rs->buffers |= rs->rules[i]->buffers;
 	for (unsigned g = 0; !err && g < GROUP_COUNT; g++)
 		err = group_build(rs, g, cache_dir);
-	return err ? err : list_build(rs, &rs->later, 0, is_later);
+	if (!err)
+		err = list_build(rs, &rs->later, 0, is_later);
+	if (!err)
+		err = list_build(rs, &rs->packets, 0, is_for_packets);
+	return err ? err : list_build(rs, &rs->empties, 0, is_for_empty);
 }
 
 uint64_t detect_buffers(const struct ruleset *rs)

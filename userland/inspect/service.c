@@ -7,7 +7,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "inspect/detect_more.h"
 #include "inspect/heartbeat.h"
+#include "inspect/inquiry.h"
+#include "inspect/policylog.h"
 #include "inspect/queue.h"
 #include "inspect/rule_policy.h"
 #include "inspect/worker.h"
@@ -20,6 +23,7 @@
 
 #define FLUSH_US 200000
 #define STATS_S 10
+#define RETIRE_QUIET_S 30 /* a commit has loaded its ruleset by then */
 #define REFUSED_KEPT 100  /* told by Status; all are counted */
 #define REFUSED_LOGGED 10 /* refused rules named in the journal at a load; all are counted */
 
@@ -33,8 +37,13 @@ struct service {
 	struct out *out;
 	struct app *names;
 	struct heartbeat *heartbeat;
+	struct policylog *policylog; /* NULL: by hand, or the kernel has none */
 	struct worker *worker[QUEUES_MAX];
 	unsigned workers;
+	struct inquiry inquiry;
+	struct counters retired; /* of workers that are gone */
+	uint64_t retire_received;
+	time_t retire_since; /* when the last worker received nothing more; 0: not looked at */
 	time_t start, last_stats;
 	unsigned refused_logged;
 	sd_json_variant *refused; /* array: what the last load refused */
@@ -77,6 +86,14 @@ static void on_refused(void *ctx, const char *file, unsigned line, unsigned colu
 		log_warning("%s:%u:%u: sid %u: %s", file, line, column, sid, reason);
 }
 
+/* Rules whose flows are let go before they end (detect_more.h). */
+static unsigned rules_to_depth(const struct generation *gen)
+{
+	const struct settings *set = &gen->settings;
+
+	return set->bypass && !set->bypass_hold_all ? detect_limited(gen->rules) : 0;
+}
+
 /* Those of an update, else those of the image. */
 static const char *rules_pattern(void)
 {
@@ -103,6 +120,7 @@ static int load(struct service *s, char **ret_why)
 	}
 	if (o->no_bypass)
 		set.bypass = false;
+	set.refuse_datagrams = !o->by_hand; /* else who knows what is behind the queue */
 	s->refused_logged = 0;
 	s->refused = sd_json_variant_unref(s->refused);
 	if (!o->by_hand)
@@ -116,6 +134,10 @@ static int load(struct service *s, char **ret_why)
 	}
 	log_info("rules: %u loaded, %u refused, %u off", gen->stats.loaded, gen->stats.refused,
 		gen->stats.off);
+	if (rules_to_depth(gen))
+		log_info("rules: %u for single packets of any port see the first %u KiB of each "
+			 "direction",
+			rules_to_depth(gen), STREAM_DEPTH_BYTES >> 10);
 	generation_put(s->old);
 	s->old = s->gen;
 	s->gen = generation_get(gen);
@@ -123,9 +145,37 @@ static int load(struct service *s, char **ret_why)
 	return 0;
 }
 
+static unsigned queues_wanted(const struct service *s)
+{
+	return s->options->by_hand ? s->options->queues : s->gen->settings.queues;
+}
+
+/* After a reload with fewer queues: the ruleset may still name the last one, so it is served until
+ * nothing has come for a while. */
+static void workers_retire(struct service *s)
+{
+	while (s->workers > queues_wanted(s)) {
+		struct worker *w = s->worker[s->workers - 1];
+		uint64_t received = worker_counters(w)->value[COUNTER_QUEUE_RECEIVED];
+
+		if (received != s->retire_received || !s->retire_since) {
+			s->retire_received = received;
+			s->retire_since = time(NULL);
+		}
+		if (time(NULL) - s->retire_since < RETIRE_QUIET_S)
+			return;
+		heartbeat_forget(s->heartbeat);
+		s->workers--;
+		s->worker[s->workers] = NULL;
+		worker_stop(w, &s->retired);
+		s->retire_since = 0;
+		log_info("queue %u: not served any more", s->options->first_queue + s->workers);
+	}
+}
+
 static int workers_start(struct service *s)
 {
-	unsigned want = s->options->by_hand ? s->options->queues : s->gen->settings.queues;
+	unsigned want = queues_wanted(s);
 	unsigned had = s->workers;
 
 	while (s->workers < want) {
@@ -149,6 +199,7 @@ static void stats_collect(struct service *s, struct stats *st)
 		.rules_loaded = s->gen->stats.loaded,
 		.rules_refused = s->gen->stats.refused,
 	};
+	counters_sum(&st->counters, &s->retired);
 	for (unsigned i = 0; i < s->workers; i++)
 		counters_sum(&st->counters, worker_counters(s->worker[i]));
 	queue_kernel_drops(s->options->first_queue, s->workers, &st->kernel_queue_dropped,
@@ -205,8 +256,13 @@ static int on_status(void *ctx, sd_json_variant **ret)
 		SD_JSON_BUILD_PAIR_BOOLEAN("dry_run", s->gen->settings.dry_run),
 		SD_JSON_BUILD_PAIR_UNSIGNED("generation", s->gen->serial),
 		SD_JSON_BUILD_PAIR_BOOLEAN("bypass", s->gen->settings.bypass),
+		SD_JSON_BUILD_PAIR_STRING(
+			"bypass_hold", s->gen->settings.bypass_hold_all ? "all" : "named"),
+		SD_JSON_BUILD_PAIR_UNSIGNED("rules_to_depth", rules_to_depth(s->gen)),
+		SD_JSON_BUILD_PAIR_UNSIGNED("queues", s->workers),
 		SD_JSON_BUILD_PAIR_UNSIGNED("kernel_queue_dropped", st.kernel_queue_dropped),
 		SD_JSON_BUILD_PAIR_UNSIGNED("kernel_user_dropped", st.kernel_user_dropped),
+		SD_JSON_BUILD_PAIR_UNSIGNED("policy_events_lost", policylog_lost(s->policylog)),
 		SD_JSON_BUILD_PAIR_UNSIGNED("events_lost", out_lost(s->out)));
 }
 
@@ -270,6 +326,7 @@ static int on_timer(sd_event_source *source, uint64_t at, void *ctx)
 		out_stats(s->out, &st, NULL);
 	}
 	old_release(s);
+	workers_retire(s);
 	out_flush(s->out);
 	sd_event_source_set_time_relative(source, FLUSH_US);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
@@ -294,6 +351,15 @@ static int event_prepare(struct service *s)
 	return r;
 }
 
+/* Traffic matters more than its log: without it the daemon goes on. */
+static void policylog_start(struct service *s)
+{
+	int r = policylog_open(s->event, s->out, &s->policylog);
+
+	if (r < 0)
+		log_warning("policies that log are not heard: %s", strerror(-r));
+}
+
 static int service_start(struct service *s)
 {
 	_cleanup_free_ char *why = NULL;
@@ -309,10 +375,15 @@ static int service_start(struct service *s)
 		r = load(s, &why);
 	if (r >= 0 && !s->options->by_hand)
 		r = control_new(s->event, &control_ops, s, &s->control);
+	s->inquiry = (struct inquiry){s->worker, &s->workers, &s->names, &s->gen};
+	if (r >= 0 && s->control)
+		r = inquiry_bind(s->control, &s->inquiry);
 	if (r >= 0 && !s->options->by_hand)
 		r = heartbeat_new(&s->heartbeat);
 	if (r >= 0)
 		r = workers_start(s);
+	if (r >= 0 && !s->options->by_hand)
+		policylog_start(s);
 	if (r < 0)
 		log_error("not started: %s", why ? why : strerror(-r));
 	return r;
@@ -333,7 +404,8 @@ static void service_stop(struct service *s)
 		out_stats(s->out, &st, NULL);
 	}
 	for (unsigned i = 0; i < s->workers; i++)
-		worker_stop(s->worker[i]);
+		worker_stop(s->worker[i], NULL);
+	policylog_free(s->policylog);
 	sd_varlink_server_unref(s->control);
 	sd_json_variant_unref(s->refused);
 	generation_put(s->old);

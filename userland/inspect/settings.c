@@ -17,9 +17,13 @@
 struct raw {
 	uint64_t queues;
 	int bypass;
+	const char *bypass_hold;
 	sd_json_variant *home_net;
 	sd_json_variant *application;
+	sd_json_variant *host_os_policy;
 	sd_json_variant *rules;
+	sd_json_variant *lists;
+	sd_json_variant *policies;
 };
 
 static const sd_json_dispatch_field fields[] = {
@@ -27,10 +31,18 @@ static const sd_json_dispatch_field fields[] = {
 		offsetof(struct raw, queues), 0},
 	{"bypass", SD_JSON_VARIANT_BOOLEAN, sd_json_dispatch_intbool, offsetof(struct raw, bypass),
 		0},
+	{"bypass-hold", SD_JSON_VARIANT_STRING, sd_json_dispatch_const_string,
+		offsetof(struct raw, bypass_hold), 0},
 	{"home-net", SD_JSON_VARIANT_ARRAY, sd_json_dispatch_variant_noref,
 		offsetof(struct raw, home_net), 0},
 	{"application", SD_JSON_VARIANT_ARRAY, sd_json_dispatch_variant_noref,
 		offsetof(struct raw, application), 0},
+	{"application-policy", SD_JSON_VARIANT_ARRAY, sd_json_dispatch_variant_noref,
+		offsetof(struct raw, policies), 0},
+	{"list", SD_JSON_VARIANT_ARRAY, sd_json_dispatch_variant_noref, offsetof(struct raw, lists),
+		0},
+	{"host-os-policy", SD_JSON_VARIANT_ARRAY, sd_json_dispatch_variant_noref,
+		offsetof(struct raw, host_os_policy), 0},
 	{"rules", SD_JSON_VARIANT_OBJECT, sd_json_dispatch_variant_noref,
 		offsetof(struct raw, rules), 0},
 	{},
@@ -40,6 +52,7 @@ void settings_init(struct settings *s)
 {
 	*s = (struct settings){.queues = 1,
 		.bypass = true,
+		.refuse_datagrams = true,
 		.tcp = {.depth_bytes = STREAM_DEPTH_BYTES, .master_policy = EXCEPTION_AUTO}};
 }
 
@@ -54,6 +67,12 @@ void settings_fini(struct settings *s)
 	s->threshold_file = NULL;
 	rule_policy_free(s->policy);
 	s->policy = NULL;
+	free(s->domains);
+	s->domains = NULL;
+	s->domains_n = 0;
+	free(s->app_policies);
+	s->app_policies = NULL;
+	s->app_policies_n = 0;
 }
 
 /* A later value takes the place of an earlier one. Takes over value. */
@@ -177,6 +196,27 @@ static const char *row_string(sd_json_variant *row, const char *key)
 	return v && sd_json_variant_is_string(v) ? sd_json_variant_string(v) : NULL;
 }
 
+/* [{network, policy}] */
+static int read_hosts(struct settings *s, sd_json_variant *list, char **ret_why)
+{
+	s->n_hosts = 0;
+	for (size_t i = 0; list && i < sd_json_variant_elements(list); i++) {
+		sd_json_variant *row = sd_json_variant_by_index(list, i);
+		const char *network = row_string(row, "network");
+		const char *policy = row_string(row, "policy");
+		int r = settings_host_add(
+			s, span_str(network ? network : ""), span_str(policy ? policy : ""));
+
+		if (r == -E2BIG)
+			return refuse(ret_why, "host-os-policy: more than %s networks", "64");
+		if (r < 0)
+			return refuse(ret_why,
+				"host-os-policy: \"%s\" is no network, or its policy is not known",
+				network ? network : "");
+	}
+	return 0;
+}
+
 static int read_override(
 	struct settings *s, enum policy_kind kind, sd_json_variant *row, char **ret_why)
 {
@@ -225,6 +265,35 @@ static int read_rules(struct settings *s, sd_json_variant *rules, char **ret_why
 	return 0;
 }
 
+/* [{name, action}], in order of the configuration. */
+static int read_lists(struct settings *s, sd_json_variant *lists, char **ret_why)
+{
+	size_t n = sd_json_variant_elements(lists);
+
+	if (n > DOMAIN_LISTS)
+		return refuse(ret_why, "list: more than %s", "32");
+	free(s->domains);
+	s->domains_n = 0;
+	s->domains = calloc(n ? n : 1, sizeof(*s->domains));
+	if (!s->domains)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		sd_json_variant *row = sd_json_variant_by_index(lists, i);
+		const char *name = row_string(row, "name"), *what = row_string(row, "action");
+		struct domain_rule *rule = &s->domains[s->domains_n];
+
+		if (!name || strlen(name) >= sizeof(rule->name) || strchr(name, '/'))
+			return refuse(
+				ret_why, "list: \"%s\" is no name of a list", name ? name : "");
+		if (!domain_action_by_name(span_str(what ? what : "alert"), &rule->action))
+			return refuse(ret_why, "list: action \"%s\" is none of alert, drop and off",
+				what);
+		strcpy(rule->name, name);
+		s->domains_n++;
+	}
+	return 0;
+}
+
 int settings_read(struct settings *s, sd_json_variant *config, struct app *names, char **ret_why)
 {
 	struct raw raw = {.queues = s->queues, .bypass = s->bypass};
@@ -237,9 +306,19 @@ int settings_read(struct settings *s, sd_json_variant *config, struct app *names
 		return refuse(ret_why, "queues: 1 to %s", "16");
 	s->queues = (unsigned)raw.queues;
 	s->bypass = raw.bypass;
+	s->bypass_hold_all = raw.bypass_hold && strcmp(raw.bypass_hold, "all") == 0;
+	if (raw.bypass_hold && !s->bypass_hold_all && strcmp(raw.bypass_hold, "named") != 0)
+		return refuse(
+			ret_why, "bypass-hold: \"%s\" is neither named nor all", raw.bypass_hold);
 	r = read_home_net(s, raw.home_net, ret_why);
+	if (r >= 0)
+		r = read_hosts(s, raw.host_os_policy, ret_why);
 	if (r >= 0 && raw.rules)
 		r = read_rules(s, raw.rules, ret_why);
+	if (r >= 0 && raw.policies)
+		r = settings_read_policies(s, raw.policies, names, ret_why);
+	if (r >= 0 && raw.lists)
+		r = read_lists(s, raw.lists, ret_why);
 	for (size_t i = 0;
 		r >= 0 && raw.application && i < sd_json_variant_elements(raw.application); i++)
 		r = read_application(

@@ -122,6 +122,23 @@ static int set_var(struct settings *s, struct span name, struct span value)
 	return settings_var_set(s, name, span_dup(value));
 }
 
+/* host-os-policy.linux=10.0.0.0/8,fd00::/8 */
+static int set_hosts(struct settings *s, struct span name, struct span value)
+{
+	struct span policy = span_skip(name, (size_t)span_chr(name, '.') + 1);
+
+	while (value.n) {
+		ptrdiff_t comma = span_chr(value, ',');
+		size_t n = comma < 0 ? value.n : (size_t)comma;
+		int r = settings_host_add(s, span_trim(span_take(value, n)), policy);
+
+		if (r < 0)
+			return r;
+		value = span_skip(value, n + 1);
+	}
+	return 0;
+}
+
 static int set_alerts_max(struct settings *s, struct span name, struct span value)
 {
 	uint64_t n;
@@ -166,6 +183,7 @@ static const struct {
 		set_layers},
 	{"action-order", set_action_order},
 	{"exception-policy", set_exception},
+	{"host-os-policy.", set_hosts},
 	{"packet-alert-max", set_alerts_max},
 	{"stream.async-oneside", set_async},
 	{"stream.inline", set_inline},

@@ -80,7 +80,7 @@ static void emit(struct ssh *h, bool to_server)
 {
 	struct side *s = &h->side[to_server];
 	struct reader_env *env = h->base.env;
-	struct unit u = {.to_server = to_server, .put = ssh_put, .tx = h};
+	struct unit u = {.to_server = to_server, .put = ssh_put, .tx = h, .lasts = true};
 
 	u.buffer[BUFFER_SSH_PROTO] = span_of(s->proto, s->proto_n);
 	u.buffer[BUFFER_SSH_SOFTWARE] = span_of(s->software, s->software_n);

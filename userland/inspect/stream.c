@@ -6,6 +6,7 @@ struct segment {
 	struct segment *next;
 	uint32_t seq;
 	uint32_t n;
+	bool seen;
 	uint8_t bytes[];
 };
 
@@ -62,17 +63,22 @@ static void deliver_piece(
 	struct stream *s, struct stream_pool *pool, struct span data, stream_fn *fn, void *ctx)
 {
 	struct stream_data d = {.gap = s->gap,
+		.seen = pool->seen,
 		.gap_bytes = s->gap_bytes,
 		.whole = !s->gap && s->bytes == s->tail_bytes};
 
-	if (s->gap)
-		s->tail_bytes = 0; /* what is not contiguous must not match as if it were */
-	if (s->tail_bytes)
+	if (s->tail_bytes) {
 		memcpy(pool->window, s->tail, s->tail_bytes);
-	memcpy(pool->window + s->tail_bytes, data.p, data.n);
-	d.offset = s->bytes - s->tail_bytes;
-	d.window = span_of(pool->window, s->tail_bytes + data.n);
+		memcpy(pool->window + s->tail_bytes, data.p, data.n);
+	}
+	d.window = s->tail_bytes ? span_of(pool->window, s->tail_bytes + data.n) : data;
 	d.fresh = span_skip(d.window, s->tail_bytes);
+	if (s->gap) { /* what is not contiguous must not match as if it were */
+		d.before = span_take(d.window, s->tail_bytes);
+		d.window = d.fresh;
+		s->tail_bytes = 0;
+	}
+	d.offset = s->bytes - s->tail_bytes;
 	s->gap = false;
 	s->gap_bytes = 0;
 	s->next += (uint32_t)data.n;
@@ -118,8 +124,10 @@ static void deliver_ahead(
 		}
 		s->ahead = g->next; /* out of the list: deliver() may free the rest at the depth */
 		s->ahead_bytes -= g->n;
+		pool->seen = g->seen;
 		if (known < g->n)
 			deliver(s, pool, span_of(g->bytes + known, g->n - known), fn, ctx);
+		pool->seen = false;
 		pool->used_bytes -= sizeof(*g) + g->n;
 		free(g);
 	}
@@ -152,6 +160,8 @@ static bool new_wins(enum stream_policy policy, const struct segment *old, uint3
 		return begins < 0;
 	case STREAM_LINUX:
 		return begins < 0 || (begins == 0 && ends > 0);
+	case STREAM_OLD_LINUX:
+		return begins < 0 || (begins == 0 && ends >= 0);
 	case STREAM_WINDOWS:
 		return begins < 0 && ends > 0;
 	case STREAM_SOLARIS:
@@ -203,7 +213,8 @@ static void settle_overlap(struct stream *s, struct stream_pool *pool, struct se
 		return;
 	if (pool->events)
 		event_raise(pool->events, EVENT_STREAM_REASSEMBLY_OVERLAP_DIFFERENT_DATA);
-	if (seq_diff(seq, s->next) >= 0 && new_wins(pool->policy, g, whole_seq, whole_n))
+	enum stream_policy policy = s->policy ? (enum stream_policy)s->policy : pool->policy;
+	if (seq_diff(seq, s->next) >= 0 && new_wins(policy, g, whole_seq, whole_n))
 		memcpy(old, part.p, part.n);
 }
 
@@ -241,7 +252,7 @@ static bool keep_ahead(struct stream *s, struct stream_pool *pool, uint32_t seq,
 
 void stream_syn(struct stream *s, uint32_t seq)
 {
-	if (s->open)
+	if (s->open && (s->bytes || s->ahead))
 		return;
 	s->open = true;
 	s->next = seq + 1;
@@ -334,6 +345,13 @@ void stream_acked(
 	}
 }
 
+void stream_skip(struct stream *s, struct stream_pool *pool, uint32_t seq, stream_fn *fn, void *ctx)
+{
+	stream_acked(s, pool, seq, fn, ctx);
+	if (s->open && seq_diff(seq, s->next) > 0)
+		give_up_hole(s, pool, seq);
+}
+
 void stream_flush(struct stream *s, struct stream_pool *pool, stream_fn *fn, void *ctx)
 {
 	deliver_ahead(s, pool, NULL, fn, ctx);
@@ -341,6 +359,41 @@ void stream_flush(struct stream *s, struct stream_pool *pool, stream_fn *fn, voi
 		step_over_hole(s, s->ahead->seq);
 		deliver_ahead(s, pool, NULL, fn, ctx);
 	}
+}
+
+/* The first segment of those that lead to seq without a hole, so far as the window takes them. */
+static struct segment *run_of(const struct stream *s, uint32_t seq)
+{
+	struct segment *first = s->ahead;
+
+	for (struct segment *g = s->ahead; g; g = g->next) {
+		if (seq_diff(g->seq, seq) > 0)
+			return NULL;
+		if (seq_diff(seq, g->seq) - (int32_t)g->n < 0)
+			return first;
+		if (g->next && (g->next->seq != g->seq + g->n ||
+				       seq_diff(seq, g->next->seq) > STREAM_TAIL_BYTES))
+			first = g->next;
+	}
+	return NULL;
+}
+
+bool stream_look_ahead(struct stream *s, struct stream_pool *pool, uint32_t seq,
+	struct span *ret_window, uint64_t *ret_offset)
+{
+	struct segment *g = seq_diff(seq, s->next) > 0 ? run_of(s, seq) : NULL;
+	size_t n = 0;
+
+	if (!g)
+		return false;
+	*ret_offset = s->bytes + (uint32_t)seq_diff(g->seq, s->next);
+	for (; g && seq_diff(g->seq, seq) <= 0 && n + g->n <= STREAM_WINDOW_BYTES; g = g->next) {
+		memcpy(pool->window + n, g->bytes, g->n);
+		n += g->n;
+		g->seen = true;
+	}
+	*ret_window = span_of(pool->window, n);
+	return true;
 }
 
 struct span stream_tail(const struct stream *s, uint64_t *ret_offset)

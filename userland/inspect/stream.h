@@ -43,9 +43,10 @@ struct stream {
 	uint32_t regions; /* pieces between holes, the most at one time */
 	uint32_t ahead_bytes;
 	uint16_t tail_bytes;
-	bool open;  /* next is known */
-	bool depth; /* the limit is reached */
-	bool gap;   /* bytes were missed since the last delivery */
+	uint8_t policy; /* enum stream_policy of the receiver */
+	bool open;      /* next is known */
+	bool depth;     /* the limit is reached */
+	bool gap;       /* bytes were missed since the last delivery */
 	uint32_t gap_bytes;
 	uint64_t bytes;   /* delivered */
 	uint32_t pending; /* of them, at the end of the tail, that rules have not looked at yet */
@@ -53,10 +54,12 @@ struct stream {
 
 /* Whose copy of a byte counts: names of systems as in host-os-policy. */
 enum stream_policy {
+	STREAM_AS_POOL, /* nothing is known of the receiver */
 	STREAM_FIRST,
 	STREAM_LAST,
 	STREAM_BSD,
 	STREAM_LINUX,
+	STREAM_OLD_LINUX,
 	STREAM_WINDOWS,
 	STREAM_SOLARIS
 };
@@ -69,6 +72,7 @@ struct stream_pool {
 	enum stream_policy policy;
 	uint64_t depth_bytes;      /* 0: no limit but STREAM_DEPTH_BYTES */
 	struct event_list *events; /* of the packet that is being taken; NULL: nobody asks */
+	bool seen;                 /* what is being delivered */
 	struct counters *counters;
 	uint8_t window[STREAM_WINDOW_BYTES];
 };
@@ -76,21 +80,31 @@ struct stream_pool {
 struct stream_data {
 	struct span fresh; /* the new bytes: the end of window */
 	struct span window;
-	uint64_t offset; /* of the window's first byte among the bytes delivered */
-	bool whole;      /* the window begins at the first byte of the stream */
-	bool gap;        /* bytes are missing before fresh */
+	uint64_t offset;    /* of the window's first byte among the bytes delivered */
+	bool whole;         /* the window begins at the first byte of the stream */
+	bool gap;           /* bytes are missing before fresh */
+	struct span before; /* with gap: the end of what was delivered before the hole */
+	bool seen;          /* fresh has been looked at, when it lay ahead of a hole */
 	uint32_t gap_bytes;
 };
 
 /* Called for each piece in order; both spans live until it returns. */
 typedef void stream_fn(void *ctx, const struct stream_data *d);
 
+/* Where it begins. Another SYN counts while there is no data. */
 void stream_syn(struct stream *s, uint32_t seq);
 /* False: in line, and not kept. */
 bool stream_push(struct stream *s, struct stream_pool *pool, uint32_t seq, struct span data,
 	stream_fn *fn, void *ctx);
 void stream_acked(
 	struct stream *s, struct stream_pool *pool, uint32_t ack, stream_fn *fn, void *ctx);
+/* What is missing before seq was seen by its receiver and passed unseen. */
+void stream_skip(
+	struct stream *s, struct stream_pool *pool, uint32_t seq, stream_fn *fn, void *ctx);
+/* A segment that lies ahead of a hole, with what is kept before it without another hole: the end of
+ * ret_window. False when it has been delivered, or is not kept. It counts as seen from now on. */
+bool stream_look_ahead(struct stream *s, struct stream_pool *pool, uint32_t seq,
+	struct span *ret_window, uint64_t *ret_offset);
 /* What is kept of the bytes delivered last, and where it begins. */
 struct span stream_tail(const struct stream *s, uint64_t *ret_offset);
 void stream_flush(struct stream *s, struct stream_pool *pool, stream_fn *fn, void *ctx);

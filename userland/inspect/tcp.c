@@ -61,6 +61,8 @@ static void take_syn(struct segment_in *s)
 {
 	uint8_t scale = s->p->tcp_wscale;
 
+	if (!s->me->syn || s->p->seq != s->me->isn)
+		s->me->syn_ts = s->p->tcp_tsval;
 	s->me->isn = s->p->seq;
 	s->me->acked = s->p->seq + 1;
 	s->me->syn = s->me->known = true;
@@ -137,14 +139,62 @@ static enum tcp_fate on_none(struct segment_in *s)
 	return TCP_TRACK;
 }
 
+/* Where it may be a lie it is known again from what follows (after_reset). */
+static enum tcp_fate take_reset(struct segment_in *s)
+{
+	s->t->before_reset = s->t->state;
+	s->t->reset_by_server = s->from_server;
+	s->t->by_reset = true;
+	s->t->state = TCP_CLOSED;
+	return TCP_TRACK;
+}
+
+/* RFC 7323, section 3.2: the answer to a SYN gives its timestamp back, of the first or a repeated
+ * one. Who does not know it has not seen the SYN. */
+static bool echo_is_wrong(const struct segment_in *s)
+{
+	const struct tcp_side *syn = s->peer;
+
+	if (!s->p->has_tcp_timestamp || s->p->tcp_tsecr == 0 || s->t->syns)
+		return false;
+	if (!syn->has_ts)
+		return true;
+	return syn->ts != 0 && (seq_diff(s->p->tcp_tsecr, syn->syn_ts) < 0 ||
+				       seq_diff(s->p->tcp_tsecr, syn->ts) > 0);
+}
+
+/* The SYN that this acknowledges, when it is not the last one. */
+static void adopt_syn(struct segment_in *s)
+{
+	for (unsigned i = 0; i < TCP_SYNS && i < s->t->syns; i++)
+		if (s->p->ack == s->t->other_isn[i] + 1) {
+			s->peer->isn = s->t->other_isn[i];
+			s->peer->next = s->peer->acked = s->p->ack;
+			return;
+		}
+}
+
+static void take_further_syn(struct segment_in *s)
+{
+	struct tcp *t = s->t;
+
+	if (s->p->seq != s->me->isn) {
+		t->other_isn[t->syns % TCP_SYNS] = s->me->isn;
+		t->syns = (uint8_t)(t->syns + (t->syns < UINT8_MAX));
+		if (t->syns > TCP_SYNS_USUAL)
+			event_raise(s->events, EVENT_STREAM_3WHS_SYN_FLOOD);
+	}
+	take_syn(s);
+}
+
 static enum tcp_fate syn_sent_from_server(struct segment_in *s, uint8_t flags)
 {
+	if (echo_is_wrong(s))
+		return refuse(s, EVENT_STREAM_PKT_INVALID_TIMESTAMP);
 	if (flags & TCP_RST) {
 		if (flags & TCP_ACK && seq_diff(s->p->ack, s->peer->isn + 1) < 0)
 			return refuse(s, EVENT_STREAM_RST_INVALID_ACK);
-		s->t->state = TCP_CLOSED;
-		s->t->by_reset = true;
-		return TCP_TRACK;
+		return take_reset(s);
 	}
 	if ((flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) { /* both open: simultaneous or split */
 		s->t->four_way = true;
@@ -152,6 +202,7 @@ static enum tcp_fate syn_sent_from_server(struct segment_in *s, uint8_t flags)
 		return TCP_TRACK;
 	}
 	if (flags & TCP_SYN) {
+		adopt_syn(s);
 		/* Data in the SYN may be acknowledged or not (RFC 7413, section 4.2). */
 		if (seq_diff(s->p->ack, s->peer->isn + 1) < 0 ||
 			seq_diff(s->p->ack, s->peer->next) > 0)
@@ -167,13 +218,10 @@ static enum tcp_fate syn_sent_from_server(struct segment_in *s, uint8_t flags)
 
 static enum tcp_fate syn_sent_from_client(struct segment_in *s, uint8_t flags)
 {
-	if (flags & TCP_RST) {
-		s->t->state = TCP_CLOSED;
-		s->t->by_reset = true;
-		return TCP_TRACK;
-	}
+	if (flags & TCP_RST) /* of what it answers to there was nothing that counts */
+		return TCP_UNTRACKED;
 	if ((flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
-		take_syn(s); /* again, or with another number */
+		take_further_syn(s);
 		return TCP_TRACK;
 	}
 	if (flags & TCP_SYN) {
@@ -201,11 +249,19 @@ static enum tcp_fate syn_sent_from_client(struct segment_in *s, uint8_t flags)
 
 static enum tcp_fate on_established(struct segment_in *s);
 
+/* The most that a sender may be ahead: what the other side has offered, or can offer at all. */
+static uint32_t window_of(const struct segment_in *s)
+{
+	if (s->t->bare)
+		return 0xffffU << s->peer->wscale;
+	return s->peer->window > 1 ? s->peer->window : 1;
+}
+
 /* RFC 9293, section 3.10.7.3: within the window, or with the very number that is expected. */
 static enum tcp_fate on_reset(struct segment_in *s)
 {
 	int32_t ahead = seq_diff(s->p->seq, s->me->next);
-	uint32_t window = s->peer->window ? s->peer->window : 1;
+	uint32_t window = window_of(s);
 
 	if (s->p->tcp_flags & TCP_ACK && s->peer->known && !s->t->async &&
 		seq_diff(s->p->ack, s->peer->next) > 0)
@@ -213,9 +269,7 @@ static enum tcp_fate on_reset(struct segment_in *s)
 	if (seq_diff(s->p->seq, s->me->acked) < 0 || (ahead > 0 && (uint32_t)ahead > window))
 		return refuse(s, EVENT_STREAM_SUSPECTED_RST_INJECT);
 	take_ack(s);
-	s->t->state = TCP_CLOSED;
-	s->t->by_reset = true;
-	return TCP_TRACK;
+	return take_reset(s);
 }
 
 static enum tcp_fate on_syn_recv(struct segment_in *s)
@@ -243,10 +297,10 @@ static enum tcp_fate on_syn_recv(struct segment_in *s)
 		bool unseen = flags & TCP_ACK && seq_diff(s->p->ack, s->peer->next) > 0;
 		if (unseen && !s->t->midstream && !s->o->async)
 			return refuse(s, EVENT_STREAM_3WHS_ACK_IN_WRONG_DIR);
-		if (unseen) { /* only this side is seen */
+		if (unseen) /* only this side is seen */
 			s->t->async = true;
+		if (unseen || tcp_ends_handshake(s->t, s->p))
 			s->t->state = TCP_ESTABLISHED;
-		}
 		return on_established(s);
 	}
 	if (!(flags & TCP_ACK))
@@ -291,9 +345,11 @@ static void on_fin(struct segment_in *s)
 	if (s->me->fin)
 		return;
 	s->me->fin = true;
+	if (t->async && !s->peer->syn)
+		return; /* nobody is seen who would acknowledge it */
 	if (first)
-		t->state = s->from_server ? TCP_CLOSE_WAIT : TCP_FIN_WAIT1;
-	else if (t->state == TCP_FIN_WAIT2)
+		t->state = s->from_server ? TCP_FIN_WAIT1 : TCP_CLOSE_WAIT;
+	else if (t->state == TCP_FIN_WAIT2 || t->bare)
 		t->state = TCP_TIME_WAIT;
 	else if (t->state == TCP_FIN_WAIT1)
 		t->state = s->peer->acked == s->peer->next ? TCP_TIME_WAIT : TCP_CLOSING;
@@ -308,7 +364,7 @@ static void on_fin_acked(struct segment_in *s)
 
 	if (!s->peer->fin || !(s->p->tcp_flags & TCP_ACK) || seq_diff(s->p->ack, s->peer->next) < 0)
 		return;
-	if (t->state == TCP_FIN_WAIT1 && s->from_server)
+	if (t->state == TCP_FIN_WAIT1)
 		t->state = TCP_FIN_WAIT2;
 	else if (t->state == TCP_CLOSING)
 		t->state = TCP_TIME_WAIT;
@@ -316,6 +372,44 @@ static void on_fin_acked(struct segment_in *s)
 		t->state = TCP_CLOSED;
 	else if (t->state == TCP_TIME_WAIT)
 		t->state = TCP_CLOSED;
+}
+
+void tcp_pick_up_again(struct tcp *t)
+{
+	if (t->state < TCP_SYN_RECV || t->state == TCP_CLOSED)
+		return;
+	t->midstream = true;
+	for (unsigned i = 0; i < 2; i++) {
+		struct tcp_side *side = &t->side[i];
+
+		side->known = side->has_ts = side->ahead = false;
+		side->behind = true;
+	}
+}
+
+static void take_position(struct segment_in *s)
+{
+	if (!s->me->known) {
+		s->me->isn = s->p->seq - 1;
+		s->me->acked = s->me->next = s->p->seq;
+		s->me->known = true;
+	}
+	if (s->p->tcp_flags & TCP_ACK && !s->peer->known) {
+		s->peer->isn = s->p->ack - 1;
+		s->peer->next = s->peer->acked = s->p->ack;
+		s->peer->known = true;
+	}
+}
+
+/* Speaks of what was not seen: to be refused, unless the other side does too. */
+static bool is_alone(struct segment_in *s)
+{
+	s->me->ahead = true;
+	if (!s->peer->ahead)
+		return true;
+	tcp_pick_up_again(s->t);
+	take_position(s);
+	return false;
 }
 
 static enum tcp_fate on_established(struct segment_in *s)
@@ -328,29 +422,48 @@ static enum tcp_fate on_established(struct segment_in *s)
 		return on_late_syn(s);
 	if (timestamp_is_old(s))
 		return refuse(s, EVENT_STREAM_PKT_INVALID_TIMESTAMP);
-	if (!s->me->known) {
-		s->me->isn = s->p->seq - 1;
-		s->me->acked = s->me->next = s->p->seq;
-		s->me->known = true;
-	}
-	if (flags & TCP_ACK && s->peer->known && seq_diff(s->p->ack, s->peer->next) > 0) {
-		if (!s->t->midstream && !s->t->async) {
+	take_position(s);
+	if (flags & TCP_ACK && seq_diff(s->p->ack, s->peer->next) > 0) {
+		if (!s->t->midstream && !s->t->async && is_alone(s)) {
 			event_raise(s->events, EVENT_STREAM_EST_INVALID_ACK);
 			return refuse(s, EVENT_STREAM_PKT_INVALID_ACK);
 		}
 		s->peer->next = s->p->ack; /* we have not seen all of it */
 	}
 	/* Against what is acknowledged and offered; a sender may be wrong by one (probes). */
-	uint32_t window = s->peer->window > 1 ? s->peer->window : 1;
+	uint32_t from = s->t->bare ? s->me->next : s->me->acked;
 	if (!s->t->async && s->p->payload.n &&
-		seq_diff(s->end, s->me->acked + window + (1 << 16)) > 0)
+		seq_diff(s->end, from + window_of(s) + (1 << 16)) > 0 && is_alone(s))
 		return refuse(s, EVENT_STREAM_EST_PACKET_OUT_OF_WINDOW);
+	s->me->ahead = false;
 	take_sent(s);
 	take_ack(s);
 	on_fin_acked(s);
 	if (flags & TCP_FIN)
 		on_fin(s);
 	return TCP_TRACK;
+}
+
+void tcp_end(struct tcp *t, const struct packet *p, bool from_server)
+{
+	t->side[from_server].fin |= (p->tcp_flags & TCP_FIN) != 0;
+	t->by_reset |= (p->tcp_flags & TCP_RST) != 0;
+	if (p->tcp_flags & TCP_RST || (t->side[0].fin && t->side[1].fin))
+		t->state = TCP_CLOSED;
+}
+
+/* Who resets a connection sends nothing more in it: the reset was somebody else's. */
+static enum tcp_fate after_reset(struct segment_in *s)
+{
+	struct tcp *t = s->t;
+
+	if (s->from_server != t->reset_by_server || s->p->tcp_flags & TCP_SYN ||
+		t->before_reset < TCP_ESTABLISHED)
+		return TCP_UNTRACKED;
+	event_raise(s->events, EVENT_STREAM_SUSPECTED_RST_INJECT);
+	t->by_reset = false;
+	t->state = t->before_reset;
+	return on_established(s);
 }
 
 enum tcp_fate tcp_packet(struct tcp *t, const struct tcp_options *o, const struct packet *p,
@@ -375,7 +488,7 @@ enum tcp_fate tcp_packet(struct tcp *t, const struct tcp_options *o, const struc
 	case TCP_SYN_RECV:
 		return on_syn_recv(&s);
 	case TCP_CLOSED:
-		return t->by_reset && !(p->tcp_flags & TCP_RST) ? TCP_UNTRACKED
+		return t->by_reset && !(p->tcp_flags & TCP_RST) ? after_reset(&s)
 								: on_established(&s);
 	default:
 		return on_established(&s);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "inspect/detect_more.h"
 #include "inspect/reject.h"
 #include "lib/mark.h"
 
@@ -33,6 +34,18 @@ static void count_drop(struct judgement *j, const char *reason)
 	counter_inc(j->counters, COUNTER_DROP_OTHER);
 }
 
+static void decide(struct judgement *j, enum decided_by by, uint32_t sid)
+{
+	struct flow *f = j->flow;
+
+	if (!f)
+		return;
+	f->decision = (struct flow_decision){.by = (uint8_t)by,
+		.sid = sid,
+		.packet = f->pkts[0] + f->pkts[1],
+		.at = j->packet->at};
+}
+
 static void condemn(
 	struct judgement *j, const struct detect_match *m, const char *reason, const char *why)
 {
@@ -48,6 +61,10 @@ static void condemn(
 	count_drop(j, reason);
 	j->flow->reported_drop[j->side] = true;
 	j->flow->fate = FATE_DROP;
+	if (m)
+		decide(j, m->rule ? DECIDED_RULE : DECIDED_DOMAIN, m->sid);
+	else
+		decide(j, DECIDED_STREAM, 0);
 	counter_inc(j->counters, COUNTER_FLOW_DROPPED);
 	counter_inc(j->counters, COUNTER_DETECT_DROPS);
 	out_drop(j->out, &s, m, reason, why);
@@ -66,7 +83,8 @@ static void drop_one(struct judgement *j, const struct detect_match *m)
 	j->drop_packet = true;
 }
 
-static void tell(struct judgement *j, struct detect_match *m, bool blocks, const struct unit *unit)
+static void tell(struct judgement *j, struct detect_match *m, bool blocks, const char *verdict,
+	const struct unit *unit)
 {
 	struct scene s = scene_of(j);
 
@@ -77,6 +95,7 @@ static void tell(struct judgement *j, struct detect_match *m, bool blocks, const
 		return;
 	}
 	j->alerts++;
+	s.verdict = verdict;
 	if (j->flow)
 		j->flow->alerted = true;
 	counter_inc(j->counters, COUNTER_DETECT_ALERTS);
@@ -85,9 +104,17 @@ static void tell(struct judgement *j, struct detect_match *m, bool blocks, const
 	out_alert(j->out, &s, m, blocks, unit);
 }
 
-/* A connection can be reset; a SYN or a datagram is only dropped. */
+/* A connection can be reset, and who sent a datagram be told; a SYN is only dropped. */
 static void reject(struct judgement *j)
 {
+	if (j->packet->ip_proto == IPPROTO_UDP && j->gen->settings.refuse_datagrams) {
+		j->refuse = true;
+		if (j->flow && j->flow->fate != FATE_DROP) {
+			j->flow->refused = true;
+			j->flow->rejected_side = j->side;
+		}
+		return;
+	}
 	if (!j->flow || j->flow->fate == FATE_DROP || j->packet->ip_proto != IPPROTO_TCP ||
 		j->packet->tcp_flags & TCP_SYN || j->packet->origin == ORIGIN_STREAM)
 		return;
@@ -95,32 +122,65 @@ static void reject(struct judgement *j)
 	j->flow->rejected_side = j->side;
 }
 
+static bool is_blocking(const struct judgement *j, const struct detect_match *m)
+{
+	return (m->action == RULE_DROP || m->action == RULE_REJECT) && j->gen->ips;
+}
+
+/* What becomes of the packet: of drop and pass that which ranks first. */
+static const char *outcome_of(const struct judgement *j, const struct detect_match *m, unsigned n)
+{
+	if (j->drop_packet || (j->flow && j->flow->fate == FATE_DROP))
+		return "drop";
+	for (unsigned i = 0; i < n; i++) {
+		if (is_blocking(j, &m[i]) && !j->gen->settings.dry_run)
+			return "drop";
+		if (m[i].action == RULE_PASS)
+			return "pass";
+	}
+	return j->pass_packet || (j->flow && j->flow->fate == FATE_PASS) ? "pass" : "alert";
+}
+
+static void pass(struct judgement *j, const struct detect_match *m)
+{
+	if (j->drop_packet || (j->flow && j->flow->fate == FATE_DROP))
+		return; /* what drops came first */
+	j->pass_packet = true;
+	if (!j->flow || !m->whole_flow)
+		return;
+	j->flow->fate = FATE_PASS;
+	decide(j, DECIDED_PASS_RULE, m->sid);
+}
+
+static void block(struct judgement *j, const struct detect_match *m)
+{
+	if (m->action == RULE_REJECT)
+		reject(j);
+	if (m->whole_flow || m->by_rate || !j->flow || j->flow->rejected)
+		condemn(j, m, m->by_rate ? "threshold detection_filter" : "rules", m->msg);
+	else
+		drop_one(j, m);
+}
+
 void verdict_rules(struct judgement *j, struct detect_match *m, unsigned n, const struct unit *unit)
 {
+	const char *outcome = outcome_of(j, m, n);
+
 	for (unsigned i = 0; i < n; i++) {
-		bool blocks =
-			(m[i].action == RULE_DROP || m[i].action == RULE_REJECT) && j->gen->ips;
+		bool blocks = is_blocking(j, &m[i]);
 
 		m[i].would_drop = blocks && j->gen->settings.dry_run;
 		blocks &= !m[i].would_drop;
 		if (m[i].action == RULE_PASS) {
-			j->pass_packet = true;
-			if (j->flow && m[i].whole_flow && j->flow->fate != FATE_DROP)
-				j->flow->fate = FATE_PASS;
+			pass(j, &m[i]);
 			return;
 		}
-		tell(j, &m[i], blocks, unit);
-		if (blocks && m[i].action == RULE_REJECT)
-			reject(j);
-		if (blocks && (m[i].whole_flow || m[i].by_rate || !j->flow || j->flow->rejected))
-			condemn(j, &m[i], m[i].by_rate ? "threshold detection_filter" : "rules",
-				m[i].msg);
-		else if (blocks)
-			drop_one(j, &m[i]);
+		tell(j, &m[i], blocks, outcome, unit);
+		if (blocks)
+			block(j, &m[i]);
 		if (j->flow && m[i].tag_packets)
 			j->flow->tagged = m[i].tag_packets;
-		if (j->flow && m[i].bypass && j->flow->fate == FATE_INSPECT)
-			j->flow->fate = FATE_BYPASS;
+		j->bypass_flow |= m[i].bypass;
 	}
 }
 
@@ -130,15 +190,27 @@ void verdict_policy(struct judgement *j)
 	const struct app_flow *a = &j->flow->app;
 	char why[160];
 
-	if (!set->has_app_rows || !j->gen->ips || !app_is_dpi(a))
+	if ((!set->has_app_rows && !set->app_policies_n) || !j->gen->ips || !app_is_dpi(a))
 		return;
 	if (!a->final && app_is_carrier(a->id))
 		return;
+	const struct app_policy *row = app_policy_find(set->app_policies, set->app_policies_n, a,
+		&j->flow->key.addr[SIDE_CLIENT], j->packet->at.tv_sec);
+	if (row && !row->drop)
+		return;
+	if (row) {
+		snprintf(why, sizeof(why), "application %s is dropped by policy %s",
+			app_name(j->app, a->id), row->name);
+		condemn(j, NULL, "application policy", why);
+		decide(j, DECIDED_APPLICATION, 0);
+		return;
+	}
 	uint16_t id = set->app_action[a->id] ? a->id : a->carrier;
 	if (set->app_action[id] != APP_ACTION_DROP)
 		return;
 	snprintf(why, sizeof(why), "application %s is set to drop", app_name(j->app, id));
 	condemn(j, NULL, "application policy", why);
+	decide(j, DECIDED_APPLICATION, 0);
 }
 
 void verdict_packet(struct judgement *j, const char *reason, const char *why)
@@ -234,16 +306,51 @@ void verdict_bypass(struct judgement *j)
 		return;
 	if ((!both && !me->depth) || !is_due(f, j->side))
 		return;
-	uint64_t depth = both && peer->bytes < me->bytes ? peer->bytes : me->bytes;
-	if (detect_needs_more(j->gen->rules, f->app_proto, f->key.port[SIDE_SERVER], depth))
+	const struct detect_rest rest = {.app = f->app_proto,
+		.server_port = f->key.port[SIDE_SERVER],
+		.to_server = both || j->side == SIDE_CLIENT,
+		.to_client = both || j->side == SIDE_SERVER,
+		.bytes = both && peer->bytes < me->bytes ? peer->bytes : me->bytes,
+		.past_depth = me->depth && (peer->depth || !both),
+		.hold_all = j->gen->settings.bypass_hold_all};
+	if (detect_needs_more(j->gen->rules, &rest))
 		return;
 	if (both) {
 		f->fate = FATE_BYPASS;
+		decide(j, DECIDED_BYPASS, 0);
 		counter_inc(j->counters, COUNTER_FLOW_BYPASSED);
 		return;
 	}
 	f->tcp.async = true;
 	j->bypass_side = true;
+}
+
+/* Rules decide once a flow, and again when there are others. */
+static bool may_be_bare(struct judgement *j)
+{
+	struct flow *f = j->flow;
+
+	if (f->bare_serial != j->gen->serial) {
+		f->bare_serial = j->gen->serial;
+		f->shows_empty = detect_needs_empty(j->gen->rules, f->key.port[SIDE_SERVER]);
+	}
+	return !f->shows_empty;
+}
+
+/* Behind a hole what the other side acknowledges counts: only that tells whether it was filled by
+ * bytes that passed unseen. */
+static uint32_t mark_bare(struct judgement *j)
+{
+	struct flow *f = j->flow;
+
+	if (f->key.ip_proto != IPPROTO_TCP || !j->gen->settings.bypass)
+		return 0;
+	bool bare = f->tcp.state != TCP_NONE && !f->untracked && !f->stream[0].ahead &&
+		    !f->stream[1].ahead && may_be_bare(j);
+	if (bare == f->tcp.bare)
+		return 0;
+	f->tcp.bare = bare;
+	return bare ? MARK_BARE : MARK_BARE_END;
 }
 
 /* No mark yet: the kernel would keep the rest from us. */
@@ -262,19 +369,32 @@ static struct verdict verdict_reject(struct judgement *j)
 	return (struct verdict){.instead = span_of(j->instead, n)};
 }
 
+/* Dropped by the rules behind us, which can answer; nothing is marked for the kernel, so that every
+ * further one is answered too. */
+static struct verdict verdict_refuse(struct judgement *j, bool answer)
+{
+	if (answer)
+		counter_inc(j->counters, COUNTER_REJECTED);
+	return (struct verdict){.drop = true, .mark = answer ? MARK_REJECT : 0};
+}
+
 struct verdict verdict_of(struct judgement *j)
 {
 	switch (j->flow->fate) {
 	case FATE_DROP:
 		if (j->flow->rejected)
 			return verdict_reject(j);
+		if (j->flow->refused)
+			return verdict_refuse(j, j->side == j->flow->rejected_side);
 		return (struct verdict){.drop = true, .mark = MARK_DROP};
 	case FATE_BYPASS:
 		return (struct verdict){.mark = MARK_BYPASS};
 	case FATE_PASS:
 		return (struct verdict){.mark = j->gen->settings.bypass ? MARK_BYPASS : 0};
 	default:
-		return (struct verdict){.drop = j->drop_packet,
-			.mark = j->bypass_side && !j->drop_packet ? MARK_BYPASS_SIDE : 0};
+		if (j->drop_packet)
+			return verdict_refuse(j, j->refuse);
+		return (struct verdict){
+			.mark = (j->bypass_side ? MARK_BYPASS_SIDE : 0) | mark_bare(j)};
 	}
 }

@@ -28,7 +28,9 @@ struct judgement {
 	enum flow_side side;
 	bool drop_packet;    /* this one only */
 	bool pass_packet;    /* no further rule looks at this one */
+	bool refuse;         /* with drop_packet: its sender is told */
 	bool bypass_side;    /* the kernel may keep this direction to itself */
+	bool bypass_flow;    /* a rule gives the flow up, when the packet is done with */
 	unsigned alerts;     /* told of this packet */
 	struct span payload; /* that the rules looked at */
 	bool payload_is_stream;
@@ -42,6 +44,8 @@ struct judgement {
 void verdict_rules(
 	struct judgement *j, struct detect_match *m, unsigned n, const struct unit *unit);
 void verdict_policy(struct judgement *j);
+/* What a unit names is looked up in the lists of domains. */
+void verdict_domains(struct judgement *j, const struct unit *unit);
 /* This packet is not to go on, in line; told once for each direction of a flow. */
 void verdict_packet(struct judgement *j, const char *reason, const char *why);
 /* A packet of a flow that was condemned before. */

@@ -5,7 +5,9 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
 
+#include "inspect/heartbeat.h"
 #include "inspect/queue.h"
 #include "lib/log.h"
 
@@ -13,19 +15,56 @@
 	64 /* a busy worker looks at the clock for time-outs once in so many batches \
 	    */
 
+/* What another thread wants to know. It is the asker's; the worker has it from taking it out of
+ * `question` until it sets done. */
+struct question {
+	uint64_t id;
+	struct flow_view *views;
+	unsigned max, n;
+	atomic_bool done;
+};
+
 struct worker {
 	pthread_t thread;
 	struct queue *queue;
 	struct engine *engine;
 	atomic_bool stop;
 	atomic_uint_fast64_t beats;
+	struct question *_Atomic question;
 };
+
+static void answer(struct worker *w)
+{
+	struct question *q = atomic_load(&w->question) ? atomic_exchange(&w->question, NULL) : NULL;
+
+	if (!q)
+		return;
+	q->n = engine_flows(w->engine, q->id, q->views, q->max);
+	q->done = true;
+}
+
+unsigned worker_flows(struct worker *w, uint64_t id, struct flow_view *views, unsigned max)
+{
+	const struct timespec nap = {.tv_nsec = 1000000};
+	struct question q = {.id = id, .views = views, .max = max};
+	struct question *mine = &q;
+
+	atomic_store(&w->question, &q);
+	for (unsigned ms = 0; ms < WORKER_ASK_MS && !q.done; ms++)
+		nanosleep(&nap, NULL);
+	if (!q.done && atomic_compare_exchange_strong(&w->question, &mine, NULL))
+		return 0;
+	while (!q.done) /* it was taken: the copying takes no time to speak of */
+		nanosleep(&nap, NULL);
+	return q.n;
+}
 
 static void judge(struct worker *w, const struct queue_packet *q, const struct timeval *at)
 {
 	struct packet p = {.at = *at};
 	enum decode_result r = decode_ip(q->bytes, &p);
 
+	p.unsummed = q->unsummed;
 	if (q->vlan && r != DECODE_UNKNOWN)
 		p.vlan[p.vlan_n++] = q->vlan;
 	queue_verdict(w->queue, q, engine_packet(w->engine, r, &p));
@@ -42,9 +81,11 @@ static int serve(struct worker *w, int timeout_ms)
 	int r = engine_refresh(w->engine);
 	if (r < 0)
 		log_error("new rules not taken up: %s", strerror(-r));
+	engine_lapses(w->engine, heartbeat_lapses());
 	for (int i = 0; i < n; i++)
 		judge(w, &packets[i], &now);
 	queue_answer(w->queue);
+	answer(w);
 	if (n <= 0 || w->beats % TICK_BATCHES == 0)
 		engine_tick(w->engine, &now);
 	w->beats++;
@@ -108,12 +149,17 @@ int worker_start(
 	return 0;
 }
 
-void worker_stop(struct worker *w)
+void worker_stop(struct worker *w, struct counters *sum)
 {
 	if (!w)
 		return;
 	w->stop = true;
 	pthread_join(w->thread, NULL);
+	queue_free(w->queue);
+	w->queue = NULL;
+	engine_end(w->engine);
+	if (sum)
+		counters_sum(sum, engine_counters(w->engine));
 	worker_free(w);
 }
 

@@ -4,6 +4,7 @@
  */
 #include "inspect/detect.h"
 #include "inspect/detect_memory.h"
+#include "inspect/detect_more.h"
 #include "inspect/ruleset.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -51,7 +52,14 @@ static void unit_run(const struct ruleset *rs, struct span bytes)
 		for (unsigned b = 0; b < (in.app == PROTO_IP ? 1 : BUFFER_COUNT); b++)
 			in.buffer[b] = bytes;
 		(void)detect_run(rs, s, &in, &flow, matches);
-		(void)detect_needs_more(rs, in.app, 80, i * 100);
+		const struct detect_rest rest = {.app = in.app,
+			.server_port = 80,
+			.to_server = i & 2,
+			.to_client = !(i & 2),
+			.bytes = i * 100,
+			.past_depth = i & 1};
+		(void)detect_needs_more(rs, &rest);
+		(void)detect_needs_empty(rs, 80);
 	}
 	detect_scratch_free(s);
 	detect_memory_free(memory);

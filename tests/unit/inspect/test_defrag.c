@@ -1,5 +1,7 @@
 #include "inspect/defrag.h"
 
+#include "inspect/checksum.h"
+
 #include <stdio.h>
 
 #include "unit.h"
@@ -90,8 +92,29 @@ static void test_in_any_order(void **state)
 	assert_true(add4(w, 1, 0, true, UDP8, &whole));
 	assert_int_equal(decode_whole(whole, &w->p, &p), DECODE_OK);
 	assert_int_equal(p.dst_port, 5678);
+	assert_int_equal(checksum_fold(checksum_add(0, whole.p, 20)), 0);
 	assert_true(span_eq(p.payload, SPAN_LIT("hello---world")));
 	assert_int_equal(w->counters.value[COUNTER_DEFRAG_WHOLE], 1);
+}
+
+/* Who is shown the whole packet is shown the link header of the last fragment before it. */
+static void test_link_header(void **state)
+{
+	struct world *w = *state;
+	uint8_t frame[] = "EEEEEEEEEEEE\x08\0" /* Ethernet */
+			  "\x45\0\0\x1c\0\1\0\1\x40\x11\0\0\1\0\0\1\1\0\0\2laterbit";
+	struct span whole;
+	struct packet p;
+
+	add4(w, 1, 0, true, UDP8, &whole);
+	p = (struct packet){};
+	assert_int_equal(decode_link(1, span_of(frame, sizeof(frame) - 1), &p), DECODE_FRAGMENT);
+	assert_int_equal(packet_link_bytes(&p), 14);
+	assert_true(defrag_add(w->d, &p, &w->events, &whole));
+	assert_int_equal(decode_whole(whole, &p, &w->p), DECODE_OK);
+	assert_true(span_casestarts(w->p.frame, SPAN_LIT("EEEEEEEEEEEE")));
+	assert_int_equal(w->p.frame.n, 14 + 20 + 16);
+	assert_int_equal(w->p.link, 1);
 }
 
 static void test_first_copy_stands(void **state)
@@ -148,6 +171,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_in_any_order, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_link_header, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_first_copy_stands, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ipv6_overlap, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ipv6, setup, teardown),

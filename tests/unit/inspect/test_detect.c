@@ -435,71 +435,6 @@ static void test_limits(void **state)
 	ruleset_put(rs);
 }
 
-static void test_needs_more(void **state)
-{
-	static const struct {
-		const char *rule;
-		enum rule_proto app;
-		uint16_t port;
-		uint64_t depth;
-		bool want;
-	} rows[] = {
-		{"alert tls any any -> any any (tls.sni; content:\"x.test\"; sid:1;)", PROTO_TLS,
-			443, 1000, false},
-		{"alert tls any any -> any any (tls.sni; content:\"x.test\"; sid:1;)", PROTO_IP,
-			443, 1000, true},
-		{"alert tls any any -> any any (content:\"abcd\"; sid:1;)", PROTO_TLS, 443, 1000,
-			false},
-		{"alert http any any -> any any (http.uri; content:\"abcd\"; sid:1;)", PROTO_TLS,
-			443, 1000, false},
-		{"alert http any any -> any any (http.uri; content:\"abcd\"; sid:1;)", PROTO_HTTP,
-			80, 1000, true},
-		{"alert tcp any any -> any any (http.uri; content:\"abcd\"; sid:1;)", PROTO_TLS,
-			443, 1000, false},
-		{"alert tcp any any -> any any (content:\"abcd\"; sid:1;)", PROTO_TLS, 443, 1000,
-			true},
-		{"alert tcp any any -> any any (content:\"abcd\"; depth:100; sid:1;)", PROTO_TLS,
-			443, 1000, false},
-		{"alert tcp any any -> any any (content:\"abcd\"; depth:100; sid:1;)", PROTO_TLS,
-			443, 99, true},
-		{"alert tcp any any -> any any (content:\"abcd\"; offset:90; depth:20; "
-		 "content:\"x\"; sid:1;)",
-			PROTO_IP, 1, 100, true},
-		{"alert tcp any any -> any any (content:\"abcd\"; offset:80; depth:20; "
-		 "content:\"x\"; sid:1;)",
-			PROTO_IP, 1, 100, false},
-		{"alert tcp any any -> any any (content:!\"abcd\"; depth:20; content:\"x\"; "
-		 "sid:1;)",
-			PROTO_IP, 1, 100, true},
-		{"alert tcp-pkt any any -> any any (content:\"abcd\"; depth:20; sid:1;)", PROTO_IP,
-			1, 100, true},
-		{"alert udp any any -> any any (content:\"abcd\"; depth:20; sid:1;)", PROTO_IP, 53,
-			100, true},
-		{"alert udp any any -> any any (content:\"abcd\"; sid:1;)", PROTO_TLS, 443, 100,
-			false},
-		{"alert tcp any any -> any 80 (flow:to_server; content:\"abcd\"; sid:1;)", PROTO_IP,
-			443, 100, false},
-		{"alert tcp any any -> any 80 (content:\"abcd\"; sid:1;)", PROTO_IP, 443, 100,
-			true}, /* a client on port 80 */
-		{"alert tcp any 443 -> any any (content:\"abcd\"; sid:1;)", PROTO_IP, 443, 100,
-			true},
-		{"alert tcp any 443 -> any 80 (flow:to_server; content:\"abcd\"; sid:1;)", PROTO_IP,
-			443, 100, false},
-		{"alert tcp any any -> any any (flags:S; sid:1;)", PROTO_IP, 443, 100, false},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct ruleset *rs = rules(rows[i].rule);
-		bool got = detect_needs_more(rs, rows[i].app, rows[i].port, rows[i].depth);
-
-		if (got != rows[i].want)
-			print_error("row %zu: %s\n", i, rows[i].rule);
-		assert_int_equal(got, rows[i].want);
-		ruleset_put(rs);
-	}
-}
-
 static void test_which_buffers(void **state)
 {
 	struct ruleset *rs = rules("alert http any any -> any any (http.uri; content:\"abcd\"; "
@@ -583,7 +518,6 @@ int main(void)
 		cmocka_unit_test(test_more_matches_than_room),
 		cmocka_unit_test(test_once_a_flow),
 		cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_needs_more),
 		cmocka_unit_test(test_which_buffers),
 		cmocka_unit_test(test_cache),
 	};

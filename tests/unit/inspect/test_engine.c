@@ -223,6 +223,81 @@ static void test_pattern_straddles(void **state)
 	assert_int_equal(count(text, "\"signature_id\":3"), 1);
 }
 
+/* A segment behind a hole is let through: it is looked at before the hole fills. */
+static void test_behind_a_hole(void **state)
+{
+	static char text[65536];
+	struct world w;
+
+	(void)state;
+	world_open(&w, true, NULL);
+	w.port = 7777;
+	handshake(&w);
+	tcp_at(&w, true, TCP_ACK, 101, SPAN_LIT("first"));
+	tcp_at(&w, true, TCP_ACK, 101 + 20, SPAN_LIT("a stra"));
+	tcp_at(&w, true, TCP_ACK, 101 + 26, SPAN_LIT("ddle"));
+	tcp_at(&w, true, TCP_ACK, 101 + 5, SPAN_LIT("what was missed")); /* and told no more */
+	world_close(&w, text);
+	assert_int_equal(count(text, "\"signature_id\":3"), 1);
+	assert_int_equal(count(text, "\"pkts_toserver\":5,"), 1); /* with its own packet */
+}
+
+/* Of drop and pass the one that ranks first counts, and each alert says what became of the packet.
+ */
+static void test_drop_before_pass(void **state)
+{
+	static char text[65536];
+	struct generation *gen;
+	struct settings set;
+	char path[128];
+	const char *patterns[] = {path};
+	struct world w;
+
+	(void)state;
+	world_open(&w, true, NULL);
+	snprintf(path, sizeof(path), "%s/t.rules", w.dir);
+	FILE *f = fopen(path, "w");
+	fputs("pass tcp any any -> any any (sid:1;)\n"
+	      "drop tcp any any -> any any (content:\"evil\"; tcp.flags:A; sid:2;)\n"
+	      "alert tcp any any -> any any (content:\"evil\"; tcp.flags:A; sid:3;)\n",
+		f);
+	fclose(f);
+	settings_init(&set);
+	assert_int_equal(settings_set(&set, "action-order=drop,alert,pass,reject"), 0);
+	assert_int_equal(settings_set(&set, "stream.midstream=true"), 0);
+	assert_int_equal(generation_new(&set, patterns, 1, NULL, true, NULL, NULL, &gen), 0);
+	generation_publish(w.publication, gen);
+	assert_int_equal(engine_refresh(w.engine), 0);
+	w.port = 7777;
+	for (int i = 0; i < 2; i++)
+		assert_true(
+			tcp_at(&w, true, TCP_ACK, 500 + 4 * (uint32_t)i, SPAN_LIT("evil")).drop);
+	world_close(&w, text);
+	assert_int_equal(count(text, "\"verdict\":{\"action\":\"drop\"}"), 4);
+	assert_int_equal(count(text, "\"action\":\"pass\""), 0);
+}
+
+/* Reading a capture, an alert comes with the next packet of its side, which knows more. */
+static void test_alert_waits(void **state)
+{
+	static char text[65536];
+	struct world w;
+
+	(void)state;
+	world_open(&w, false, NULL);
+	handshake(&w);
+	tcp(&w, true, TCP_ACK, SPAN_LIT("GET /odd HTTP/1.1\r\nHost: a\r\n\r\n"));
+	tcp(&w, false, TCP_ACK, SPAN_LIT("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nx"));
+	tcp(&w, true, TCP_ACK, SPAN_LIT(""));
+	world_close(&w, text);
+	assert_int_equal(count(text, "\"event_type\":\"alert\""), 1);
+	char *alert = strstr(text, "\"event_type\":\"alert\"");
+	*strchr(alert, '\n') = '\0';
+	assert_int_equal(count(alert, "\"status\":200"), 1);
+	assert_int_equal(count(alert, "\"src_ip\":\"10.0.0.1\",\"src_port\":40000"), 2);
+	assert_int_equal(count(alert, "\"pkts_toserver\":4,"), 1);
+}
+
 static void test_payload_and_uri(void **state)
 {
 	static char text[65536];
@@ -313,6 +388,119 @@ static void test_reload(void **state)
 	assert_int_equal(count(text, "\"event_type\":\"flow\""), 1);
 }
 
+/* Empty segments need not be shown while nothing is missing; without them the handshake is known by
+ * the data that follows. */
+static void test_bare(void **state)
+{
+	static char text[65536];
+	struct world w;
+
+	(void)state;
+	world_open(&w, true, NULL);
+	w.port = 7777;
+	w.seq[0] = 5000;
+	w.seq[1] = 100;
+	assert_int_equal(tcp(&w, true, TCP_SYN, SPAN_LIT("")).mark, MARK_BARE);
+	assert_int_equal(tcp(&w, false, TCP_SYN | TCP_ACK, SPAN_LIT("")).mark, 0);
+	assert_int_equal(tcp(&w, true, TCP_ACK, SPAN_LIT("straddle")).mark, 0);
+	assert_int_equal(
+		tcp_at(&w, true, TCP_ACK, w.seq[1] + 4, SPAN_LIT("late")).mark, MARK_BARE_END);
+	assert_int_equal(tcp(&w, true, TCP_ACK, SPAN_LIT("hole")).mark, MARK_BARE);
+	assert_int_equal(tcp_at(&w, true, TCP_ACK, w.seq[1] + 4, SPAN_LIT("more")).mark, 0);
+	tcp(&w, false, TCP_FIN | TCP_ACK, SPAN_LIT(""));
+	w.seq[1] += 8;
+	tcp(&w, true, TCP_FIN | TCP_ACK, SPAN_LIT(""));
+	world_close(&w, text);
+	assert_int_equal(count(text, "\"signature_id\":3"), 1); /* flow:established */
+	assert_int_equal(count(text, "\"state\":\"closed\""), 1);
+}
+
+/* Megabytes passed unseen in both directions. The connection goes on, and what comes now is looked
+ * at: at once when the lapse is known, else from when both sides have spoken of it. */
+static void passes_unseen(bool known)
+{
+	static char text[65536];
+	struct world w;
+
+	world_open(&w, true, NULL);
+	w.port = 7777;
+	handshake(&w);
+	assert_false(tcp(&w, true, TCP_ACK, SPAN_LIT("before")).drop);
+	assert_false(tcp(&w, false, TCP_ACK, SPAN_LIT("before")).drop);
+	w.seq[0] += 50000000;
+	w.seq[1] += 30000000;
+	if (known)
+		engine_lapses(w.engine, 1);
+	else
+		assert_true(tcp_at(&w, true, TCP_ACK, w.seq[1], SPAN_LIT("unheard")).drop);
+	assert_false(tcp(&w, false, TCP_ACK, SPAN_LIT("answer")).drop);
+	assert_false(tcp(&w, true, TCP_ACK, SPAN_LIT("stra")).drop);
+	assert_false(tcp(&w, true, TCP_ACK, SPAN_LIT("ddle")).drop);
+	assert_false(tcp(&w, false, TCP_ACK, SPAN_LIT("answer")).drop);
+	world_close(&w, text);
+	assert_int_equal(count(text, "\"signature_id\":3"), 1);
+}
+
+static void test_passes_unseen(void **state)
+{
+	(void)state;
+	passes_unseen(true);
+	passes_unseen(false);
+}
+
+/* Its sender is told, by the rules behind us; nothing is told of what comes back. */
+static void test_reject_datagram(void **state)
+{
+	static char text[65536];
+	struct world w;
+
+	(void)state;
+	world_open(&w, true, NULL);
+	generation_publish(w.publication, generation(&w,
+						  "reject udp any any -> any 7 (msg:\"no\"; "
+						  "content:\"offends\"; sid:9;)\n",
+						  true, NULL));
+	assert_int_equal(engine_refresh(w.engine), 0);
+	struct packet p = {.src = {4, {10, 0, 0, 1}},
+		.dst = {4, {10, 0, 0, 3}},
+		.src_port = 40000,
+		.dst_port = 7,
+		.ip_proto = IPPROTO_UDP,
+		.payload = SPAN_LIT("it offends")};
+	struct packet q = p;
+	struct verdict v = send_packet(&w, &p);
+	assert_true(v.drop && v.mark == MARK_REJECT);
+	q.payload = SPAN_LIT("it does not");
+	v = send_packet(&w, &q);
+	assert_true(!v.drop && v.mark == 0);
+	world_close(&w, text);
+	assert_int_equal(count(text, "\"signature_id\":9"), 2); /* alert and drop */
+}
+
+/* A rule that looks at empty segments, of this port. */
+static void test_not_bare(void **state)
+{
+	static char text[65536];
+	struct world w;
+
+	(void)state;
+	world_open(&w, true, NULL);
+	generation_publish(w.publication, generation(&w,
+						  "alert tcp any any -> any 80 (msg:\"bare\"; "
+						  "flow:to_server; flags:A; dsize:0; sid:9;)\n",
+						  true, NULL));
+	assert_int_equal(engine_refresh(w.engine), 0);
+	assert_int_equal(tcp(&w, true, TCP_SYN, SPAN_LIT("")).mark, 0);
+	tcp(&w, false, TCP_SYN | TCP_ACK, SPAN_LIT(""));
+	tcp(&w, true, TCP_ACK, SPAN_LIT(""));
+	/* the connection is shown less once the rules are others */
+	generation_publish(w.publication, generation(&w, RULES, true, NULL));
+	assert_int_equal(engine_refresh(w.engine), 0);
+	assert_int_equal(tcp(&w, true, TCP_ACK, SPAN_LIT("x")).mark, MARK_BARE);
+	world_close(&w, text);
+	assert_int_equal(count(text, "\"signature_id\":9"), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -320,11 +508,18 @@ int main(void)
 		cmocka_unit_test(test_offline_drops_nothing),
 		cmocka_unit_test(test_each_transaction_alerts),
 		cmocka_unit_test(test_pattern_straddles),
+		cmocka_unit_test(test_behind_a_hole),
+		cmocka_unit_test(test_drop_before_pass),
+		cmocka_unit_test(test_alert_waits),
 		cmocka_unit_test(test_payload_and_uri),
 		cmocka_unit_test(test_pass_is_bypassed),
 		cmocka_unit_test(test_application_policy),
 		cmocka_unit_test(test_dns_name),
 		cmocka_unit_test(test_reload),
+		cmocka_unit_test(test_bare),
+		cmocka_unit_test(test_passes_unseen),
+		cmocka_unit_test(test_reject_datagram),
+		cmocka_unit_test(test_not_bare),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,6 +14,9 @@ struct world {
 	size_t window_n;
 	bool gap, whole;
 	uint64_t offset;
+	char before[256];
+	size_t before_n;
+	unsigned seen_n;
 };
 
 static void on_data(void *ctx, const struct stream_data *d)
@@ -28,6 +31,11 @@ static void on_data(void *ctx, const struct stream_data *d)
 		memcpy(w->window, d->window.p, d->window.n);
 		w->window_n = d->window.n;
 	}
+	if (d->gap && d->before.n < sizeof(w->before)) {
+		memcpy(w->before, d->before.p, d->before.n);
+		w->before_n = d->before.n;
+	}
+	w->seen_n += d->seen;
 	w->gap |= d->gap;
 	w->whole = d->whole;
 	w->offset = d->offset;
@@ -136,6 +144,41 @@ static void test_acknowledged_hole(void **state)
 	assert_true(span_eq(
 		span_of(w->window, w->window_n), SPAN_LIT("jkl"))); /* not joined over the hole */
 	assert_int_equal(w->counters.value[COUNTER_TCP_GAPS], 1);
+	assert_true(span_eq(span_of(w->before, w->before_n), SPAN_LIT("abc")));
+}
+
+static void test_look_ahead(void **state)
+{
+	struct world *w = *state;
+	struct span window;
+	uint64_t offset;
+
+	stream_syn(&w->s, 0);
+	push(w, 1, "abc");
+	push(w, 7, "ghi");
+	push(w, 10, "jkl");
+	push(w, 20, "tuv");
+	assert_false(stream_look_ahead(&w->s, w->pool, 1, &window, &offset));  /* delivered */
+	assert_false(stream_look_ahead(&w->s, w->pool, 15, &window, &offset)); /* not here */
+	assert_true(stream_look_ahead(&w->s, w->pool, 10, &window, &offset));
+	assert_true(span_eq(window, SPAN_LIT("ghijkl")));
+	assert_int_equal(offset, 6);
+	push(w, 4, "def");
+	assert_true(span_eq(span_of(w->text, w->n), SPAN_LIT("abcdefghijkl")));
+	assert_int_equal(w->seen_n, 2); /* pieces */
+}
+
+/* The server has not answered yet: the last SYN may be the one that counts. */
+static void test_another_syn(void **state)
+{
+	struct world *w = *state;
+
+	stream_syn(&w->s, 700);
+	stream_syn(&w->s, 0);
+	push(w, 1, "abc");
+	stream_syn(&w->s, 900);
+	push(w, 4, "def");
+	assert_true(span_eq(span_of(w->text, w->n), SPAN_LIT("abcdef")));
 }
 
 static void test_ahead_limit(void **state)
@@ -177,6 +220,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_window_joins_segments, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_window_knows_its_place, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_acknowledged_hole, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_look_ahead, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_another_syn, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ahead_limit, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_depth, setup, teardown),
 	};

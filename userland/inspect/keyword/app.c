@@ -4,7 +4,7 @@
 
 static bool proto_holds(const struct check *c, const struct detect_input *in)
 {
-	bool is = in->app == (enum rule_proto)c->id;
+	bool is = app_is(in->app, (enum rule_proto)c->id);
 
 	/* !http holds once the application is known, and is another */
 	return c->how ? in->app != PROTO_IP && !is : is;

@@ -1,5 +1,6 @@
 /* What a rule sets, clears and asks for: flowbits and flowints of a flow, xbits and hostbits of
  * hosts. Grammar: verb[,name][,track ...][,expire seconds]. */
+#include "inspect/capture.h"
 #include "inspect/keyword.h"
 
 #define EXPIRE_S 30          /* of xbits that say nothing */
@@ -45,6 +46,17 @@ static int names_parse(struct rule_build *b, struct span text, struct rule_op *o
 	return 0;
 }
 
+/* traffic/id/NAME: events of the flow show it. */
+static int traffic_parse(struct rule_build *b, struct span name, struct rule_op *op)
+{
+	struct capture_name shown = {};
+
+	if (op->verb != OP_SET || !capture_traffic_read(name, &shown))
+		return 0;
+	op->traffic = rule_keep(b, &shown, sizeof(shown));
+	return op->traffic ? 0 : -EINVAL;
+}
+
 static int flowbits_parse(struct rule_build *b, const struct keyword *k, struct span arg)
 {
 	struct span rest = arg, verb = {0}, name = {0};
@@ -61,9 +73,9 @@ static int flowbits_parse(struct rule_build *b, const struct keyword *k, struct 
 		return -EINVAL;
 	op->kind = OP_FLOWBIT;
 	(void)span_token(&rest, ',', &name);
-	if (verb_parse(b, verb, &op->verb) < 0)
+	if (verb_parse(b, verb, &op->verb) < 0 || names_parse(b, name, op) < 0)
 		return -EINVAL;
-	return names_parse(b, name, op);
+	return traffic_parse(b, name, op);
 }
 
 static int track_parse(struct rule_build *b, struct span word, struct rule_op *op)

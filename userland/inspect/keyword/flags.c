@@ -75,6 +75,7 @@ static int flags_parse(struct rule_build *b, const struct keyword *k, struct spa
 	if (!want.n)
 		return rule_fail(b, arg, "TCP flags are expected, such as S or SA,12");
 	c->holds = flags_hold;
+	c->fixed = true;
 	b->rule.units = UNITS_PACKET;
 	if (bits(b, want, &c->want) < 0 || bits(b, ignore, &c->ignore) < 0)
 		return -EINVAL;

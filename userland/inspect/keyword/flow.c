@@ -6,16 +6,17 @@ static const struct word {
 	unsigned directions;
 	enum rule_established established;
 	enum rule_units units;
+	bool stateless;
 } words[] = {
-	{"established", 0, ESTABLISHED_YES, 0},
-	{"from_client", DIR_TO_SERVER, 0, 0},
-	{"from_server", DIR_TO_CLIENT, 0, 0},
-	{"no_stream", 0, 0, UNITS_PACKET},
-	{"not_established", 0, ESTABLISHED_NO, 0},
-	{"only_stream", 0, 0, UNITS_STREAM},
-	{"stateless", 0, 0, 0},
-	{"to_client", DIR_TO_CLIENT, 0, 0},
-	{"to_server", DIR_TO_SERVER, 0, 0},
+	{"established", 0, ESTABLISHED_YES, 0, false},
+	{"from_client", DIR_TO_SERVER, 0, 0, false},
+	{"from_server", DIR_TO_CLIENT, 0, 0, false},
+	{"no_stream", 0, 0, UNITS_PACKET, false},
+	{"not_established", 0, ESTABLISHED_NO, 0, false},
+	{"only_stream", 0, 0, UNITS_STREAM, false},
+	{"stateless", .stateless = true},
+	{"to_client", DIR_TO_CLIENT, 0, 0, false},
+	{"to_server", DIR_TO_SERVER, 0, 0, false},
 };
 
 static int word_apply(struct rule_build *b, struct span name)
@@ -41,6 +42,7 @@ static int word_apply(struct rule_build *b, struct span name)
 		b->rule.established = w->established;
 	if (w->units)
 		b->rule.units = w->units;
+	b->stateless |= w->stateless;
 	return 0;
 }
 

@@ -192,6 +192,7 @@ static int number_parse(struct rule_build *b, const struct keyword *k, struct sp
 	if (!c)
 		return -EINVAL;
 	c->holds = number_holds;
+	c->fixed = k->value == FIELD_DSIZE || k->value == FIELD_IP_PROTO;
 	c->field = (uint8_t)k->value;
 	if (k->value != FIELD_IP_PROTO && b->rule.units == UNITS_STREAM)
 		return rule_fail(b, arg, "%s is a property of packets, but the rule is for streams",

@@ -40,6 +40,18 @@ static const struct {
 	{'W', BUFFER_HTTP_HOST},
 };
 
+static void capture_all(const struct step *st, struct detect_scratch *s, struct span buf,
+	const PCRE2_SIZE *at, int n)
+{
+	for (unsigned i = 0; i < st->n_captures; i++) {
+		unsigned g = st->captures[i].group;
+
+		if ((int)g < n && at[2 * g] != PCRE2_UNSET && at[2 * g] <= at[2 * g + 1])
+			capture_keep(s, &st->captures[i],
+				span_take(span_skip(buf, at[2 * g]), at[2 * g + 1] - at[2 * g]));
+	}
+}
+
 static bool pcre_find(const struct step *st, struct detect_scratch *s, struct span buf, size_t prev,
 	struct place *place)
 {
@@ -61,6 +73,7 @@ static bool pcre_find(const struct step *st, struct detect_scratch *s, struct sp
 		return st->negated; /* "found" what must not be there: no match either way */
 	}
 	at = pcre2_get_ovector_pointer(data);
+	capture_all(st, s, span_skip(buf, base), at, r ? r : 1 + CAPTURE_GROUPS);
 	place->again = true;
 	place->resume = at[0] + 1;
 	place->end = base + at[1]; /* \K may put the start behind the end: only the end counts */
@@ -91,6 +104,60 @@ static int flag_apply(struct rule_build *b, struct step *st, struct span flag, u
 	}
 	return rule_fail(b, flag,
 		"\"%c\" is no known flag; i s m x A E G O R B U I P Q H D M C S Y V W Z are", c);
+}
+
+/* (?P<flow_name>...) */
+static int captures_named(struct rule_build *b, struct step *st, struct capture_name *names)
+{
+	PCRE2_SPTR table;
+	uint32_t n = 0, size = 0;
+
+	pcre2_pattern_info(st->code, PCRE2_INFO_NAMECOUNT, &n);
+	pcre2_pattern_info(st->code, PCRE2_INFO_NAMEENTRYSIZE, &size);
+	pcre2_pattern_info(st->code, PCRE2_INFO_NAMETABLE, &table);
+	for (uint32_t i = 0; i < n && st->n_captures < CAPTURE_GROUPS; i++, table += size) {
+		struct capture_name *name = &names[st->n_captures];
+		unsigned group = (unsigned)(table[0] << 8 | table[1]);
+
+		if (!capture_name_read(span_str((const char *)table + 2), '_', name))
+			continue;
+		if (group > CAPTURE_GROUPS)
+			return rule_fail(b, b->option, "more than 8 groups before %s",
+				(const char *)table + 2);
+		name->group = (uint8_t)group;
+		st->n_captures++;
+	}
+	return 0;
+}
+
+/* "/expression/, flow:name, pkt:name": of its groups, one after the other */
+static int captures_listed(
+	struct rule_build *b, struct step *st, struct span list, struct capture_name *names)
+{
+	struct span word;
+
+	for (uint8_t group = 1; span_token(&list, ',', &word); group++) {
+		if (st->n_captures == CAPTURE_GROUPS || group > CAPTURE_GROUPS)
+			return rule_fail(b, word, "more than 8 groups");
+		if (!capture_name_read(word, ':', &names[st->n_captures]))
+			return rule_fail(b, word, "alert:NAME, flow:NAME or pkt:NAME is expected");
+		names[st->n_captures++].group = group;
+	}
+	return 0;
+}
+
+static int captures_parse(struct rule_build *b, struct step *st, struct span list)
+{
+	struct capture_name names[CAPTURE_GROUPS] = {};
+
+	if (st->negated)
+		return 0;
+	if (captures_named(b, st, names) < 0 || captures_listed(b, st, list, names) < 0)
+		return -EINVAL;
+	if (!st->n_captures)
+		return 0;
+	st->captures = rule_keep(b, names, st->n_captures * sizeof(*names));
+	return st->captures ? 0 : -EINVAL;
 }
 
 static int pcre_compile(struct rule_build *b, struct step *st, struct span re, uint32_t opts)
@@ -143,10 +210,18 @@ static int pcre_parse(struct rule_build *b, const struct keyword *k, struct span
 	st->negated = negated;
 	st->moves = !negated;
 	b->content = NULL;
-	for (size_t i = end; i < text.n; i++)
-		if (flag_apply(b, st, span_skip(text, i), &opts) < 0)
+	struct span flags = span_skip(text, end), list = {};
+	ptrdiff_t comma = span_chr(flags, ',');
+	if (comma >= 0) {
+		list = span_skip(flags, (size_t)comma + 1);
+		flags = span_take(flags, (size_t)comma);
+	}
+	for (; flags.n; flags = span_skip(flags, 1))
+		if (flag_apply(b, st, flags, &opts) < 0)
 			return -EINVAL;
-	return pcre_compile(b, st, span_of(text.p + 1, end - 2), opts);
+	if (pcre_compile(b, st, span_of(text.p + 1, end - 2), opts) < 0)
+		return -EINVAL;
+	return captures_parse(b, st, list);
 }
 
 const struct keyword keyword_pcre[] = {
