@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Mail through a checkpoint: directly, through ours without and with antivirus, and through the two stacks that people
 run today before the same server: Postfix with opendkim, opendmarc, policyd-spf and clamav-milter, and Postfix with
-rspamd and clamd. The same signed messages, the same DNS zone answered locally, the same virus database.
+rspamd and clamd. The same signed messages, the same virus database, and the same DNS zone, answered locally with a time
+to live of an hour: who has a cache finds it warm.
 
 A message counts when the server behind has it, not when somebody has put it into a queue.
 """
@@ -56,7 +57,7 @@ def make_messages(work: Path) -> dict[str, Path]:
     text = f"v=DKIM1; k=rsa; p={public}"
     pieces = ",".join(text[i:i + 200] for i in range(0, len(text), 200))
     (work / "zone").write_text(
-        "port=53\nno-resolv\nno-hosts\nbind-interfaces\nlisten-address=127.0.0.1\nlocal=/#/\ncache-size=0\nuser=root\n"
+        "port=53\nno-resolv\nno-hosts\nbind-interfaces\nlisten-address=127.0.0.1\nlocal=/#/\ncache-size=0\nlocal-ttl=3600\nuser=root\n"
         "host-record=mail.bench.example,10.91.1.2\nmx-host=bench.example,mail.bench.example,10\n"
         "txt-record=bench.example,v=spf1 ip4:10.91.1.2 -all\n"
         f"txt-record=s1._domainkey.bench.example,{pieces}\n"
@@ -138,7 +139,7 @@ def ours(work: Path, antivirus: bool) -> Iterator[Box]:
     if not (share / "clamav").exists():
         (share / "clamav").symlink_to(work / "database")
     (run / "config/mail.json").write_text(json.dumps(
-        {"authserv-id": "box.example", "unchecked": "defer" if antivirus else "accept", "max-sessions": 1000}), encoding="ascii")
+        {"authserv-id": "box.example", "antivirus": antivirus, "max-sessions": 1000}), encoding="ascii")
     (run / "config/scan.json").write_text(json.dumps({"cache-entries": 0}), encoding="ascii")
     environment = dict(os.environ, SEKISHO_RUN=str(run), SEKISHO_DATA=str(data), SEKISHO_SHARE=str(share),
                        SEKISHO_RESOLV_CONF=str(work / "resolv.conf"))

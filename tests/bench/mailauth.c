@@ -5,8 +5,8 @@
  *
  * Makes a key and a message of about BYTES signed with it (libopendkim), answers DNS on a loopback
  * address of its own, starts MAILAUTHD in a folder of its own, and has it judge the message COUNT
- * times, SESSIONS at once, each over a connection of its own as maild does. Prints one line. In the
- * build root:
+ * times, SESSIONS at once, each over a connection of its own (maild keeps its). Prints one line. In
+ *the build root:
  *
  *	gcc -O2 -D_GNU_SOURCE -o bench tests/bench/mailauth.c \
  *		$(pkg-config --cflags --libs opendkim libcrypto libsystemd)

@@ -38,7 +38,12 @@ FAULTS = ([("client", s, a) for s in STATES for a in ("reset", "close", "stall",
 # the answer is lost between the server and the client
 LOST = {("server", "dot", "keep-reset"), ("server", "dot", "keep-close")}
 RESET = struct.pack("ii", 1, 0)
+DISTURBERS = {"maild", "maildial", "disk"}
 rng = random.Random(SEED)
+
+
+def infect(text):
+    return text + b"EICAR\r\n"
 
 
 class Mail:
@@ -50,9 +55,9 @@ class Mail:
         self.kept = []    # what the server kept
         self.disturbed = False  # a process that it ran through was killed or stopped
         lines = [rng.choice((b"", b".", b"..", b".x", b"text " * rng.randrange(1, 14))) for _ in range(rng.randrange(1, 600))]
-        self.text = b"X-Number: %d\r\nSubject: x\r\n\r\n" % number + b"".join(line + b"\r\n" for line in lines)
+        self.text = b"X-Number: %d\r\nFrom: a@a.example\r\nSubject: x\r\n\r\n" % number + b"".join(line + b"\r\n" for line in lines)
         if fault == ("mail", "", "infected"):
-            self.text += b"EICAR\r\n"
+            self.text = infect(self.text)
         if fault == ("mail", "", "flawed"):
             self.text += b"a\n.\r\nMAIL FROM:<evil@a>\r\n"
         self.chunked, self.pipelined = rng.random() < 0.3, rng.random() < 0.3
@@ -317,7 +322,7 @@ disturbing = asyncio.Lock()
 def restart(name):
     process = net.processes[name]
     process.wait(40)
-    net.processes[name] = net.start(name, "none" if name == "maild" else "mid", net.sockets if name == "maild" else ())
+    net.processes[name] = net.start_again(name)
 
 
 async def disturb(m):
@@ -339,6 +344,9 @@ async def disturb_alone(m):
     process = net.processes[target]
     if action == "reload":
         net.reload(idle_timeout=1, data_timeout=1)
+    elif action == "kill-child":
+        with contextlib.suppress(ProcessLookupError, IndexError):
+            os.kill(rng.choice(net.descendants(process.pid)[1:]), signal.SIGKILL)
     elif action == "stop":
         process.send_signal(signal.SIGSTOP)
         await asyncio.sleep(0.3)
@@ -352,7 +360,7 @@ async def disturb_alone(m):
 async def one(m, slots):
     async with slots:
         tasks = [client_session(m)]
-        if m.fault[0] in ("maild", "maildial", "disk"):
+        if m.fault[0] in DISTURBERS:
             await asyncio.sleep(rng.random() / 20)
             tasks.append(disturb(m))
         for result in await asyncio.gather(*tasks, return_exceptions=True):
@@ -387,8 +395,17 @@ async def all_of_them():
 
 def body_of(kept):
     """The message without the field that was put in front."""
-    head, _, rest = kept.partition(b"spf=pass\r\n")
-    return rest if head.startswith(b"Authentication-Results: sekisho.test;") else b"no results in front: " + kept[:80]
+    if not kept.startswith(b"Authentication-Results: sekisho.test;"):
+        return b"no results in front: " + kept[:80]
+    lines = kept.splitlines(keepends=True)
+    at = 1
+    while lines[at][:1] in b" \t":
+        at += 1
+    return b"".join(lines[at:])
+
+
+def was_checked(m):
+    return m.number in passed["auth"] and m.number in passed["scan"]
 
 
 def test_faults():
@@ -401,7 +418,7 @@ def test_faults():
         assert len(m.kept) <= 1, who + "kept twice"
         for kept in m.kept:
             assert body_of(kept) == m.text, who + f"altered: {kept[:200]}"
-            assert m.number in passed["auth"] and m.number in passed["scan"], who + "delivered unchecked"
+            assert was_checked(m), who + "delivered unchecked"
         if m.kept and m.code != 250:
             window += 1
             lost = m.fault in LOST or m.disturbed or m.fault[0] == "client" or m.fault[2] in ("keep-slow", "stall", "slow", "reset", "close")
@@ -413,7 +430,7 @@ def test_faults():
     fired = sum(m.fired for m in mails)
     assert fired >= INJECTIONS * 0.95, f"only {fired} injections in {BUDGET_S} s"
     good = sum(m.code == 250 for m in mails)
-    assert good >= 100, f"only {good} of {len(mails)} messages came through: too few to mean anything"
+    assert good >= INJECTIONS // 10, f"only {good} of {len(mails)} messages came through: too few to mean anything"
     states = len({m.fault for m in mails if m.fired})
     return f"seed {SEED}: {fired} injections of {states} kinds in {len(mails)} sessions, {good} delivered, {window} in the RFC 1047 window"
 

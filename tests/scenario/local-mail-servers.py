@@ -4,6 +4,7 @@ smuggled ends by DATA, BDAT and pipelining, refused and mended. What counts is w
 
     local-mail-servers.py [NAME...]
 """
+import base64
 import glob
 import os
 import re
@@ -98,6 +99,13 @@ box:
   message_suffix =
 begin retry
 * * F,2h,15m
+begin authenticators
+plain:
+  driver = plaintext
+  public_name = PLAIN
+  server_prompts = :
+  server_condition = \\${if and{{eq{\\$auth2}{bob}}{eq{\\$auth3}{secret}}}}
+  server_set_id = \\$auth2
 E
 exec exim4 -bdf -q5m -oX ''
 """),
@@ -109,14 +117,18 @@ cat >/run/smtpd.conf <<E
 pki HOST cert "/run/cert"
 pki HOST key "/run/key"
 table users { "bob@HOST" = "mail" }
-listen on 10.2.0.N hostname HOST tls pki HOST
-listen on fd02::N hostname HOST tls pki HOST
+table passwords { "bob" = "PASSWORD" }
+listen on 10.2.0.N hostname HOST tls pki HOST auth-optional <passwords>
+listen on fd02::N hostname HOST tls pki HOST auth-optional <passwords>
 action "in" maildir "BOX/new" virtual <users>
 match from any for domain "HOST" action "in"
 E
 exec smtpd -d -f /run/smtpd.conf
 """),
 }
+# "secret", as crypt(3) writes it; "$" is the shell's in the text above
+PASSWORD = subprocess.run(["openssl", "passwd", "-6", "-salt", "sekisho", "secret"], capture_output=True, text=True,
+                          check=True).stdout.strip().replace("$", "\\$")
 ENDS = {"LF.LF": b"\n.\n", "LF.CRLF": b"\n.\r\n", "CRLF.LF": b"\r\n.\n", "CR.CR": b"\r.\r", "CR.CRLF": b"\r.\r\n", "CRLF.CR": b"\r\n.\r",
         "CR.LF": b"\r.\n", "CRCRLF.CRCRLF": b"\r\r\n.\r\r\n", "NUL.": b"\r\n.\0\r\n", "CRLFNUL.": b"\r\n\0.\r\n", "LFLF.": b"\n\n.\n\n"}
 SMUGGLED = b"MAIL FROM:<evil@evil.example>\r\nRCPT TO:<bob@%s>\r\nDATA\r\nX-Mark: %s\r\nSubject: smuggled\r\n\r\nevil\r\n.\r\n"
@@ -139,7 +151,7 @@ class Peer:
                 f.write(text)
             os.chmod(f.name, 0o600 if kind == "key" else 0o644)
         for word, value in (("HOST", self.host), ("BOX", self.box), ("KEY", f"{BOXES}/{name}.key"), ("CERT", f"{BOXES}/{name}.cert"),
-                            ("2.0.N", f"2.0.{n}"), ("::N", f"::{n}")):
+                            ("2.0.N", f"2.0.{n}"), ("::N", f"::{n}"), ("PASSWORD", PASSWORD)):
             script = script.replace(word, value)
         # names are asked of nobody, and nobody is waited for
         script = "echo nameserver 127.0.0.1 >/run/resolv.conf; mount --bind /run/resolv.conf /etc/resolv.conf\n" + script
@@ -358,7 +370,48 @@ def starttls(p, family):
     assert "client" in tls and "server" in tls, tls
 
 
-FEATURES = (data, helo_only, pipelined, chunking, eight_bit_and_utf8, size_and_dsn, commands_between, large, starttls)
+def starttls_chunking(p, family):
+    c, mark = p.client(family), mark_new()
+    c.ask("EHLO lan.example", "250")
+    c.starttls(p.host)
+    if "CHUNKING" not in c.ask("EHLO lan.example", "250"):
+        return "skip"
+    text = message(mark, body(2000))
+    c.send(b"MAIL FROM:<a@a.example>\r\nRCPT TO:<bob@%s>\r\nBDAT %d LAST\r\n" % (p.host.encode(), len(text)) + text)
+    got = [c.reply()[:3] for _ in range(3)]
+    assert got == ["250"] * 3, got
+    arrives(p, mark, body(2000))
+    return None
+
+
+def auth(p, family):
+    c, mark = p.client(family), mark_new()
+    c.ask("EHLO lan.example", "250")
+    c.starttls(p.host)
+    if "AUTH" not in c.ask("EHLO lan.example", "250"):
+        return "skip"
+    c.ask("AUTH PLAIN " + base64.b64encode(b"\0bob\0wrong").decode(), "535")
+    c.ask("AUTH PLAIN", "334")
+    c.ask(base64.b64encode(b"\0bob\0secret").decode(), "235")
+    envelope(c, p)
+    assert by_data(c, message(mark, b"x\r\n")).startswith("250")
+    arrives(p, mark, b"x\r\n")
+    return None
+
+
+def bounces_and_long_lines(p, family):
+    c, mark = p.client(family), mark_new()
+    c.ask("EHLO lan.example", "250")
+    c.ask("ETRN a.example", "")
+    c.ask("MAIL FROM:<>", "250")
+    c.ask(f"RCPT TO:<bob@{p.host}>", "25")
+    text = b"x" * 998 + b"\r\n." + b"y" * 997 + b"\r\n"
+    assert by_data(c, message(mark, text)).startswith("250")
+    arrives(p, mark, text)
+
+
+FEATURES = (data, helo_only, pipelined, chunking, eight_bit_and_utf8, size_and_dsn, commands_between, large, starttls, starttls_chunking, auth,
+            bounces_and_long_lines)
 
 
 # ---- smuggling

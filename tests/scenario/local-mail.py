@@ -503,6 +503,42 @@ def test_checks_that_were_restarted_are_asked_again():
     c.close()
 
 
+def test_a_waiting_server_is_kept_awake():
+    """While a message comes in slowly, or its checks take long, the server hears NOOP, and its replies go to nobody."""
+    reload(keep_alive=1)
+    c = Client()
+    c.hello()
+    c.envelope()
+    c.ask("DATA", "354")
+    lines = servers["wan"].sessions[-1]["lines"]
+    for part in (b"Subject: slow\r\n", b"\r\n", b"text\r\n"):
+        before = lines.count(b"NOOP\r\n")
+        c.send(part)
+        wait_for("NOOP", lambda before=before: lines.count(b"NOOP\r\n") > before, 5)
+    c.send(b".\r\n")
+    assert c.reply() == "250 2.0.0 kept as 42\r\n"
+    answer = checks["scan"].answer
+
+    def slowly(call_, message):
+        time.sleep(2.5)
+        return answer(call_, message)
+    checks["scan"].answer = slowly
+    before = lines.count(b"NOOP\r\n")
+    try:
+        assert c.message("a: b\r\n\r\nx") == "250 2.0.0 kept as 42\r\n"
+    finally:
+        checks["scan"].answer = answer
+    assert lines.count(b"NOOP\r\n") - before >= 2, lines
+    # a transaction without a message is the client's to keep alive
+    before = lines.count(b"NOOP\r\n")
+    c.envelope()
+    time.sleep(1.5)
+    assert lines.count(b"NOOP\r\n") == before
+    c.ask("RSET", "250 ok")
+    c.close()
+    reload()
+
+
 def test_messages_under_way_are_ended_before_a_restart():
     a, b = Client(), Client()
     a.hello()

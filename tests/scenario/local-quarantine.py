@@ -7,8 +7,8 @@ import re
 import subprocess
 import time
 
-from mailnet import (RUN, WAN, Client, alive, auth_answer, call, checks, events, processes, reload, scan_answer, scenario,
-                     servers, sockets, start, wait_for)
+from mailnet import (RUN, WAN, Client, alive, auth_answer, call, certificate, checks, events, processes, reload, scan_answer, scenario,
+                     servers, sockets, start, status, wait_for)
 
 FOLDER = RUN + "/data/mail/quarantine"
 
@@ -121,6 +121,92 @@ def test_a_release_that_the_server_refuses_stays():
         assert "error" not in mail("Delete", id=id_) and kept() == []
     for method in ("Release", "Delete", "QuarantineShow"):
         assert mail(method, id=999999)["error"] == "io.sekisho.Daemon.Invalid"
+
+
+def test_release_over_tls():
+    """As a session's: opportunistic, in the clear when that fails, and not at all where it is required."""
+    with open(RUN + "/server.pem", "w") as f:
+        f.write(certificate("wan.example"))
+    keep = {"action": "quarantine", "sender": ["a.example"]}
+    for server, onward, want in (("good", "opportunistic", "TLSv1.3"), ("good", "required", "TLSv1.3"), ("good", "none", None),
+                                 ("none", "opportunistic", None), ("refused", "opportunistic", None), ("broken", "opportunistic", None),
+                                 ("injected", "opportunistic", None), ("none", "required", "does not offer"),
+                                 ("refused", "required", "and failed"), ("broken", "required", "and failed"),
+                                 ("injected", "required", "and failed")):
+        rules(keep, tls={"onward": "none"})
+        servers["wan"].tls = "none"
+        text = f"Subject: {server} {onward}\r\n\r\nx\r\n"
+        id_ = number(send(text[:-2]))
+        rules(keep, tls={"destination": [{"name": WAN, "onward": onward}]})
+        servers["wan"].tls = server
+        r = mail("Release", id=id_)
+        session = servers["wan"].sessions[-1]
+        if want and "TLS" not in want:
+            assert want in r["parameters"]["why"] and [x["id"] for x in kept()] == [id_], (server, onward, r)
+            assert not session["messages"], (server, onward, session)
+            mail("Delete", id=id_)
+        else:
+            assert r["parameters"] == {"reply": "250 2.0.0 kept as 42"} and session["tls"] == want, (server, onward, r, session["tls"])
+            assert session["messages"][0].endswith(text.encode()) and kept() == []
+    servers["wan"].tls = "none"
+    # the domain of one recipient is enough
+    rules(keep)
+    id_ = number(send("Subject: x\r\n\r\nx", rcpt="b@sub.bank.example"))
+    rules(keep, tls={"destination": [{"name": "bank.example", "onward": "required"}]})
+    assert "does not offer" in mail("Release", id=id_)["parameters"]["why"]
+    mail("Delete", id=id_)
+    reload()
+
+
+def installed(kind, version, **lists):
+    """As updated leaves them: a folder a version, and the link that leads to it."""
+    top = f"{RUN}/data/sig/{kind}"
+    os.makedirs(f"{top}/{version}", exist_ok=True)
+    for name, lines in lists.items():
+        with open(f"{top}/{version}/{name}__{kind}.txt", "w", encoding="ascii") as f:
+            f.write("".join(line + "\n" for line in lines))
+    os.symlink(version, top + "/new")
+    os.rename(top + "/new", top + "/current")
+
+
+def test_lists():
+    """Installed lists and the settings' own, by client, envelope, author and HELO; changed while maild runs."""
+    installed("domains", "v-1", bad=["listed.example"])
+    installed("addresses", "v-1", drop=["203.0.113.0/24"], bad=["2001:db8::/32"])
+
+    def ask(sender, name, helo="lan.example"):
+        reload(policy={"list": [{"name": "mine", "address": ["10.1.0.0/24"]}, {"name": "bad", "domain": ["own.example"]}],
+                       "rule": [{"name": "r", "action": "reject", "list": [name]}]})
+        c = Client()
+        c.reply()
+        c.ask("EHLO " + helo, "250")
+        c.ask(f"MAIL FROM:<{sender}>", "250")
+        c.ask("RCPT TO:<b@wan.example>", "250")
+        c.ask("DATA", "354")
+        c.send("Subject: x\r\n\r\nx\r\n.\r\n")
+        got = c.reply()[:3]
+        c.close()
+        return got
+    for sender, name, helo, want in (("a@listed.example", "bad", "x", "550"), ("a@sub.LISTED.example", "bad", "x", "550"),
+                                     ("a@notlisted.example", "bad", "x", "250"), ("a@x.example", "bad", "mx.listed.example", "550"),
+                                     ("a@own.example", "bad", "x", "550"), ("", "bad", "x", "250"),
+                                     ("a@x.example", "drop", "x", "250"), ("a@x.example", "mine", "x", "550"),
+                                     ("a@listed.example", "none-such", "x", "250")):
+        got = ask(sender, name, helo)
+        assert got == want, (sender, name, helo, got)
+    installed("addresses", "v-2", drop=["10.1.0.2"])
+    wait_for("the new list", lambda: send("Subject: x\r\n\r\nx")[:3] and ask("a@x.example", "drop") == "550", 20)
+    reload(policy={"rule": [{"name": "r", "action": "reject", "list": ["bad"]}]})
+    send("Subject: x\r\n\r\nx")
+    assert status()["lists"] == [{"name": "bad", "addresses": 0, "domains": 1}], status()["lists"]
+    # without a reload: the link alone
+    c = Client()
+    c.hello()
+    assert c.message("Subject: x\r\n\r\nx").startswith("250")
+    installed("domains", "v-2", bad=["a.example"])
+    wait_for("the link", lambda: c.message("Subject: x\r\n\r\nx").startswith("550"), 20)
+    c.close()
+    reload()
 
 
 def test_tag():

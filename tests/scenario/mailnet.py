@@ -500,8 +500,24 @@ def answering_dns():
                             preexec_fn=lambda: os.setns(NAMESPACES["mid"], os.CLONE_NEWNET))
 
 
+def start_again(name):
+    """A daemon as running() starts it."""
+    if name == "maild":
+        return start(name, "none", sockets)  # it needs no network of its own
+    return start(name, "mid", SEKISHO_RESOLV_CONF=RUN + "/resolv.conf", SEKISHO_SHARE="rootfs/overlay/usr/share/sekisho")
+
+
+def descendants(pid):
+    found = [pid]
+    for parent in found:
+        with contextlib.suppress(OSError):
+            for task in os.listdir(f"/proc/{parent}/task"):
+                found += [int(p) for p in open(f"/proc/{parent}/task/{task}/children").read().split()]
+    return found
+
+
 @contextlib.contextmanager
-def running(with_servers=True, real_auth=False):
+def running(with_servers=True, real_auth=False, real_scan=False):
     """Network, checks, servers and daemons; after it nothing is left."""
     network()
     os.makedirs(RUN + "/data/log/maild", exist_ok=True)
@@ -510,16 +526,21 @@ def running(with_servers=True, real_auth=False):
         suppressions.write("leak:lib/path.c\n")
     if real_auth:
         processes["dnsmasq"] = answering_dns()
-        processes["mailauthd"] = start("mailauthd", "mid", SEKISHO_RESOLV_CONF=RUN + "/resolv.conf")
+        processes["mailauthd"] = start_again("mailauthd")
         wait_for("mailauthd", lambda: os.path.exists(RUN + "/mailauth.varlink"))
     else:
         checks["auth"] = Check("mailauth", auth_answer)
-    checks["scan"] = Check("scan", scan_answer)
+    if real_scan:
+        os.makedirs(RUN + "/data/log/scand", exist_ok=True)
+        processes["scand"] = start_again("scand")
+        wait_for("scand", lambda: os.path.exists(RUN + "/scan.varlink"), 60)
+    else:
+        checks["scan"] = Check("scan", scan_answer)
     if with_servers:
         servers["wan"], servers["wan6"] = Server(socket.AF_INET, WAN), Server(socket.AF_INET6, WAN6)
     processes["maildial"] = start("maildial", "mid")
     sockets.extend(listeners())
-    processes["maild"] = start("maild", "none", sockets)  # it needs no network of its own
+    processes["maild"] = start_again("maild")
     try:
         wait_for("the beat", alive)
         yield

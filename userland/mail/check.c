@@ -3,14 +3,13 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "lib/cleanup.h"
 #include "lib/path.h"
-
-#define CHECK(name) extern const struct mail_check check_##name;
-#include "mail/checks.def"
-#undef CHECK
+#include "lib/wire.h"
+#include "mail/poller.h"
 
 #define CHECK(name) &check_##name,
 static const struct mail_check *const checks[] = {
@@ -20,6 +19,20 @@ static const struct mail_check *const checks[] = {
 
 #define CHECKS (sizeof(checks) / sizeof(*checks))
 _Static_assert(CHECKS <= CHECK_MAX, "CHECK_MAX is too small");
+
+struct check_link {
+	struct wire wire;
+	struct poller_source source;
+	size_t check;          /* its index */
+	struct check_run *run; /* NULL: idle */
+	struct check_link *next;
+};
+
+/* Connections without a call, for the next message. */
+static struct {
+	struct check_link *first;
+	unsigned count;
+} idle[CHECKS];
 
 static void text_printable(const char *text, char *out, size_t cap)
 {
@@ -60,92 +73,138 @@ static size_t index_of(const struct mail_check *check)
 }
 
 /* path_run() results live until the process ends, so each is made once. */
-static const char *address_of(const struct mail_check *check)
+static const char *address_of(size_t check)
 {
 	static const char *addresses[CHECKS];
-	size_t i = index_of(check);
 
-	if (!addresses[i])
-		addresses[i] = path_run(check->socket);
-	return addresses[i];
+	if (!addresses[check])
+		addresses[check] = path_run(checks[check]->socket);
+	return addresses[check];
 }
 
-/* Connections without a call, for the next message. */
-static struct idle {
-	sd_varlink *links[CHECK_IDLE_MAX];
-	unsigned count;
-} idle[CHECKS];
-
-static void link_keep(const struct mail_check *check, sd_varlink *link)
+static void link_free(struct check_link *l)
 {
-	struct idle *i = &idle[index_of(check)];
-
-	if (!check->keeps || i->count == CHECK_IDLE_MAX)
-		sd_varlink_close_unref(link);
-	else
-		i->links[i->count++] = link;
+	poller_remove(&l->source);
+	wire_close(&l->wire);
+	free(l);
 }
 
-static int on_reply(sd_varlink *link, sd_json_variant *parameters, const char *error,
-	sd_varlink_reply_flags_t flags, void *userdata);
+static void on_link(void *userdata, uint32_t events);
 
-static int link_new(const struct mail_check *check, sd_event *event, sd_varlink **ret)
+static int link_new(size_t check, struct check_link **ret)
 {
-	_cleanup_(sd_varlink_close_unrefp) sd_varlink *link = NULL;
-	int r = sd_varlink_connect_address(&link, address_of(check));
+	struct check_link *l = calloc(1, sizeof(*l));
+	int r;
 
-	if (r < 0)
+	if (!l)
+		return -ENOMEM;
+	*l = (struct check_link){.check = check,
+		.source = {.fd = -1, .events = EPOLLIN, .on_io = on_link, .userdata = l}};
+	r = wire_open(&l->wire, address_of(check));
+	if (r < 0) {
+		free(l);
 		return r;
-	sd_varlink_set_relative_timeout(link, CHECK_TIMEOUT_S * 1000000ull);
-	if ((r = sd_varlink_set_allow_fd_passing_output(link, true)) < 0 ||
-		(r = sd_varlink_bind_reply(link, on_reply)) < 0 ||
-		(r = sd_varlink_attach_event(link, event, SD_EVENT_PRIORITY_NORMAL)) < 0)
+	}
+	l->source.fd = l->wire.fd;
+	r = poller_add(&l->source);
+	if (r < 0) {
+		l->source.fd = -1;
+		link_free(l);
 		return r;
-	*ret = take_ptr(link);
+	}
+	*ret = l;
 	return 0;
 }
 
 /* One that is kept, or a new one. */
-static int link_get(struct check_run *run, sd_varlink **ret)
+static int link_get(struct check_run *run, struct check_link **ret)
 {
-	struct idle *i = &idle[index_of(run->check)];
+	size_t check = index_of(run->check);
+	struct check_link *l = idle[check].first;
 
-	run->kept = i->count > 0;
-	if (!run->kept)
-		return link_new(run->check, run->owner->event, ret);
-	*ret = i->links[--i->count];
+	run->kept = l != NULL;
+	if (!l)
+		return link_new(check, ret);
+	idle[check].first = l->next;
+	idle[check].count--;
+	*ret = l;
 	return 0;
+}
+
+static void link_keep(struct check_link *l)
+{
+	l->run = NULL;
+	if (!checks[l->check]->keeps || idle[l->check].count == CHECK_IDLE_MAX) {
+		link_free(l);
+		return;
+	}
+	l->next = idle[l->check].first;
+	idle[l->check].first = l;
+	idle[l->check].count++;
+}
+
+static void links_forget(size_t check)
+{
+	struct check_link *l;
+
+	while ((l = idle[check].first)) {
+		idle[check].first = l->next;
+		link_free(l);
+	}
+	idle[check].count = 0;
+}
+
+/* The other side has closed a connection that waited for the next message, or speaks unasked. */
+static void idle_drop(struct check_link *l)
+{
+	struct check_link **at = &idle[l->check].first;
+
+	while (*at != l)
+		at = &(*at)->next;
+	*at = l->next;
+	idle[l->check].count--;
+	link_free(l);
+}
+
+static struct span question_write(const struct check_run *run)
+{
+	static char text[CHECK_QUESTION_BYTES]; /* one at a time is written */
+	const struct check_question *q = &run->owner->question;
+	struct jsonw w;
+
+	jsonw_init(&w, text, sizeof(text));
+	jsonw_object(&w, NULL);
+	jsonw_str(&w, "method", run->check->method);
+	jsonw_object(&w, "parameters");
+	run->check->ask(&w, q->envelope, q->authserv_id);
+	jsonw_end(&w);
+	jsonw_end(&w);
+	return jsonw_done(&w);
 }
 
 static int run_ask_once(struct check_run *run)
 {
-	const struct check_question *q = &run->owner->question;
-	_cleanup_(sd_varlink_close_unrefp) sd_varlink *link = NULL;
-	_cleanup_(sd_json_variant_unrefp) sd_json_variant *parameters = NULL;
-	_cleanup_close_ int fd = spool_reopen(q->spool);
+	const struct spool *spool = run->owner->question.spool;
+	struct span text = question_write(run);
+	_cleanup_close_ int file = -1;
+	struct check_link *l;
+	int r = text.n ? link_get(run, &l) : -EMSGSIZE;
 
-	if (fd < 0)
-		return fd;
-	int r = run->check->ask(q->envelope, q->authserv_id, &parameters);
-	if (r >= 0)
-		r = link_get(run, &link);
 	if (r < 0)
 		return r;
-	sd_varlink_set_userdata(link, run);
-	r = sd_varlink_push_fd(link, fd);
-	if (r < 0)
+	/* A memfd is sealed: it can be passed as it is. */
+	if (spool->on_disk)
+		file = spool_reopen(spool);
+	r = spool->on_disk && file < 0
+		    ? file
+		    : wire_send(&l->wire, text, spool->on_disk ? file : spool->fd);
+	if (r < 0) {
+		link_free(l);
 		return r;
-	take_fd(&fd);
-	r = sd_varlink_invoke(link, run->check->method, parameters);
-	if (r >= 0)
-		run->link = take_ptr(link);
-	return r;
-}
-
-static void links_forget(struct idle *i)
-{
-	while (i->count)
-		sd_varlink_close_unref(i->links[--i->count]);
+	}
+	l->run = run;
+	run->link = l;
+	return 0;
 }
 
 /* What was kept and has gone says nothing about the check: once more, over a new connection. The
@@ -155,58 +214,85 @@ static int run_ask(struct check_run *run)
 	int r = run_ask_once(run);
 
 	if (r < 0 && run->kept) {
-		links_forget(&idle[index_of(run->check)]);
+		links_forget(index_of(run->check));
 		r = run_ask_once(run);
 	}
 	return r;
 }
 
-static bool run_again(struct check_run *run, const char *error)
+/* The answer as an object, or why there is none. */
+static int answer_read(struct check_run *run, const char *text)
 {
-	if (!run->kept || strcmp(error, SD_VARLINK_ERROR_DISCONNECTED) != 0)
-		return false;
-	links_forget(&idle[index_of(run->check)]);
-	return run_ask_once(run) >= 0;
-}
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *reply = NULL;
+	char error[128];
 
-static int on_reply(sd_varlink *link, sd_json_variant *parameters, const char *error,
-	sd_varlink_reply_flags_t flags, void *userdata)
-{
-	struct check_run *run = userdata;
-
-	(void)flags;
-	if (!run) /* a kept connection, closed by the other side */
-		return 0;
-	struct checks *c = run->owner;
-	run->link = NULL;
-	sd_varlink_set_userdata(link, NULL);
-	if (error && run_again(run, error)) {
-		sd_varlink_close_unref(link);
-		return 0;
-	}
-	if (error)
-		run_failed(run, error);
-	else if (run->check->read(parameters, c->message, &c->found) < 0)
+	if (sd_json_parse(text, 0, &reply, NULL, NULL) < 0) {
 		run_failed(run, "unusable answer");
-	if (error)
-		sd_varlink_close_unref(link);
-	else
-		link_keep(run->check, link);
-	if (--c->pending == 0)
-		c->on_done(c->userdata);
+		return -EBADMSG;
+	}
+	if (check_text(reply, "error", error, sizeof(error))) {
+		run_failed(run, error);
+		return -EIO;
+	}
+	if (run->check->read(sd_json_variant_by_key(reply, "parameters"), run->owner->message,
+		    &run->owner->found) < 0)
+		run_failed(run, "unusable answer");
 	return 0;
 }
 
-void checks_start(struct checks *c, sd_event *event, const struct check_question *q)
+static void run_done(struct check_run *run)
+{
+	struct checks *c = run->owner;
+
+	run->link = NULL;
+	if (--c->pending == 0)
+		c->on_done(c->userdata);
+}
+
+static void on_link(void *userdata, uint32_t events)
+{
+	struct check_link *l = userdata;
+	struct check_run *run = l->run;
+	char *text;
+
+	(void)events;
+	if (!run) {
+		idle_drop(l);
+		return;
+	}
+	int r = wire_receive(&l->wire, &text);
+	if (r == 0)
+		return;
+	if (r < 0) {
+		bool again = run->kept && r == -ECONNRESET;
+
+		link_free(l);
+		run->link = NULL;
+		if (again) {
+			links_forget(index_of(run->check));
+			if (run_ask_once(run) >= 0)
+				return;
+		}
+		run_failed(run, r == -ECONNRESET ? "the connection was closed" : strerror(-r));
+	} else if (answer_read(run, text) < 0) {
+		link_free(l);
+	} else {
+		link_keep(l);
+	}
+	run_done(run);
+}
+
+void checks_start(struct checks *c, const struct check_question *q)
 {
 	c->message = spool_text(q->spool);
-	c->event = event;
 	c->question = *q;
 	c->pending = 0;
 	for (size_t i = 0; i < CHECKS; i++) {
 		struct check_run *run = &c->runs[i];
 
 		*run = (struct check_run){.check = checks[i], .owner = c};
+		if (q->no_scan && checks[i] == &check_scan)
+			continue;
 		int r = run_ask(run);
 		if (r < 0)
 			run_failed(run, strerror(-r));
@@ -215,16 +301,33 @@ void checks_start(struct checks *c, sd_event *event, const struct check_question
 	}
 }
 
+static void run_stop(struct check_run *run)
+{
+	if (run->link)
+		link_free(run->link);
+	run->link = NULL;
+}
+
+void checks_give_up(struct checks *c)
+{
+	for (size_t i = 0; i < CHECK_MAX; i++) {
+		if (c->runs[i].link)
+			run_failed(&c->runs[i], "no answer in time");
+		run_stop(&c->runs[i]);
+	}
+	c->pending = 0;
+}
+
 void checks_forget(void)
 {
 	for (size_t i = 0; i < CHECKS; i++)
-		links_forget(&idle[i]);
+		links_forget(i);
 }
 
 void checks_stop(struct checks *c)
 {
 	for (size_t i = 0; i < CHECK_MAX; i++)
-		c->runs[i].link = sd_varlink_close_unref(c->runs[i].link);
+		run_stop(&c->runs[i]);
 	c->pending = 0;
 	free(c->found.header);
 	c->found.header = NULL;

@@ -5,12 +5,12 @@
 #include "mail/check.h"
 #include "mail/data.h"
 
-static int ask(const struct envelope *e, const char *authserv_id, sd_json_variant **ret)
+static void ask(struct jsonw *w, const struct envelope *e, const char *authserv_id)
 {
-	return sd_json_buildo(ret, SD_JSON_BUILD_PAIR_STRING("ip", e->client.ip),
-		SD_JSON_BUILD_PAIR_STRING("helo", e->helo),
-		SD_JSON_BUILD_PAIR_STRING("mail_from", e->mail_from),
-		SD_JSON_BUILD_PAIR_STRING("authserv_id", authserv_id));
+	jsonw_str(w, "ip", e->client.ip);
+	jsonw_str(w, "helo", e->helo);
+	jsonw_str(w, "mail_from", e->mail_from);
+	jsonw_str(w, "authserv_id", authserv_id);
 }
 
 static int read_dkim(sd_json_variant *list, struct findings *f)

@@ -144,11 +144,18 @@ const char *data_flaw_text(enum data_flaw flaw)
 /* Bytes of text up to the next line that begins with a dot. */
 static size_t run_length(struct span text)
 {
-	ptrdiff_t at = text.n ? span_find(span_skip(text, 1), SPAN_LIT("\n.")) : -1;
+	size_t at = 1;
 
-	if (text.n >= 2 && text.p[0] == '\n' && text.p[1] == '.')
-		return 1;
-	return at < 0 ? text.n : (size_t)at + 2;
+	while (at < text.n) {
+		const uint8_t *dot = memchr(text.p + at, '.', text.n - at);
+
+		if (!dot)
+			break;
+		if (dot[-1] == '\n')
+			return (size_t)(dot - text.p);
+		at = (size_t)(dot - text.p) + 1;
+	}
+	return text.n;
 }
 
 int data_gather(

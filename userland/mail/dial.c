@@ -24,7 +24,7 @@ static void wish_remove(struct dialler *d, struct dial *wish)
 
 static void disconnect(struct dialler *d)
 {
-	d->io = sd_event_source_disable_unref(d->io);
+	poller_remove(&d->io);
 	if (d->fd >= 0)
 		close(d->fd);
 	d->fd = -1;
@@ -76,22 +76,17 @@ static int answer_read(struct dialler *d, struct dial_answer *answer, int *ret_f
 	return n == sizeof(*answer) ? 1 : -ECONNRESET;
 }
 
-static int on_answer(sd_event_source *io, int fd, uint32_t events, void *userdata)
+static void on_answer(void *userdata, uint32_t events)
 {
 	struct dialler *d = userdata;
 	struct dial_answer answer;
-	int r, passed = -1;
+	int passed = -1, r = answer_read(d, &answer, &passed);
 
-	(void)io;
-	(void)fd;
 	(void)events;
-	while (d->fd >= 0 && (r = answer_read(d, &answer, &passed)) != 0) {
-		if (r > 0)
-			answer_take(d, &answer, passed);
-		else
-			disconnect(d);
-	}
-	return 0;
+	if (r > 0)
+		answer_take(d, &answer, passed);
+	else if (r < 0)
+		disconnect(d);
 }
 
 static int reconnect(struct dialler *d)
@@ -106,8 +101,13 @@ static int reconnect(struct dialler *d)
 	if (d->fd < 0)
 		return -errno;
 	int r = connect(d->fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
-	if (r >= 0)
-		r = sd_event_add_io(d->event, &d->io, d->fd, EPOLLIN, on_answer, d);
+	if (r >= 0) {
+		d->io = (struct poller_source){
+			.fd = d->fd, .events = EPOLLIN, .on_io = on_answer, .userdata = d};
+		r = poller_add(&d->io);
+		if (r < 0)
+			d->io.fd = -1;
+	}
 	if (r < 0)
 		disconnect(d);
 	return r;
@@ -133,9 +133,9 @@ static int request_send(struct dialler *d, const struct dial_request *request)
 }
 
 int dial_start(struct dialler *d, struct dial *wish, enum dial_kind kind,
-	const struct endpoint *source, const struct endpoint *destination)
+	const struct endpoint *source, const struct endpoint *destination, uint32_t mark)
 {
-	struct dial_request request = {.number = d->number + 1, .kind = kind};
+	struct dial_request request = {.number = d->number + 1, .kind = kind, .mark = mark};
 	socklen_t len;
 
 	if (d->pending >= DIAL_PENDING_MAX)
@@ -182,7 +182,7 @@ static int on_beat(sd_event_source *timer, uint64_t usec, void *userdata)
 
 int dialler_start(struct dialler *d, sd_event *event)
 {
-	*d = (struct dialler){.event = event, .fd = -1};
+	*d = (struct dialler){.event = event, .fd = -1, .io.fd = -1};
 	return sd_event_add_time_relative(event, &d->timer, CLOCK_MONOTONIC, 0, 0, on_beat, d);
 }
 

@@ -15,6 +15,7 @@
 #include <systemd/sd-event.h>
 
 #include "mail/envelope.h"
+#include "mail/poller.h"
 
 #define DIAL_SOCKET "dial"
 #define DIAL_BEAT_MS 500
@@ -29,6 +30,7 @@ enum dial_kind {
 struct dial_request {
 	uint32_t number;
 	uint32_t kind;
+	uint32_t mark; /* of the client's connection, its bits for VLANs (lib/mark.h) */
 	struct sockaddr_storage source, destination;
 };
 
@@ -49,7 +51,8 @@ struct dial {
 struct dialler {
 	sd_event *event;
 	int fd; /* -1: not connected */
-	sd_event_source *io, *timer;
+	struct poller_source io;
+	sd_event_source *timer;
 	uint32_t number;
 	unsigned pending;
 	struct dial *first;
@@ -60,7 +63,8 @@ struct dialler {
 int dialler_start(struct dialler *d, sd_event *event);
 void dialler_stop(struct dialler *d);
 
-/* on_done is not called when this fails. */
+/* mark: what the onward connection leaves by (envelope.h), 0 for the routes of the box. on_done is
+ * not called when this fails. */
 int dial_start(struct dialler *d, struct dial *wish, enum dial_kind kind,
-	const struct endpoint *source, const struct endpoint *destination);
+	const struct endpoint *source, const struct endpoint *destination, uint32_t mark);
 void dial_stop(struct dialler *d, struct dial *wish);

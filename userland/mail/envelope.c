@@ -4,12 +4,24 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "lib/mark.h"
+
 static void text_copy(char *out, size_t cap, struct span text)
 {
 	text = span_take(text, cap - 1);
 	if (text.n)
 		memcpy(out, text.p, text.n);
 	out[text.n] = '\0';
+}
+
+unsigned envelope_vlan(uint32_t mark)
+{
+	return mark & MARK_BRIDGED ? (mark & MARK_VLAN_MASK) >> MARK_VLAN_SHIFT : 0;
+}
+
+uint32_t envelope_mark(unsigned vlan)
+{
+	return vlan ? vlan << MARK_VLAN_SHIFT | MARK_BRIDGED : 0;
 }
 
 void envelope_helo(struct envelope *e, struct span name)

@@ -23,6 +23,7 @@ struct endpoint {
 
 struct envelope {
 	struct endpoint client, server;
+	uint32_t mark; /* of the client's connection: MARK_BRIDGED and its VLAN, or 0 */
 	char helo[ENVELOPE_HELO_BYTES + 1];
 	bool has_mail;
 	char mail_from[ENVELOPE_ADDRESS_BYTES + 1];
@@ -31,6 +32,9 @@ struct envelope {
 	unsigned rcpt_cap;
 };
 
+/* The VLAN of a mark, 0: none; and back. */
+unsigned envelope_vlan(uint32_t mark);
+uint32_t envelope_mark(unsigned vlan);
 void envelope_helo(struct envelope *e, struct span name);
 void envelope_mail(struct envelope *e, struct span address);
 /* False when out of memory. */

@@ -111,6 +111,11 @@ void event_mail(struct eve *eve, const struct mail_event *m)
 	jsonw_str(&w, "dest_ip", m->envelope->server.ip);
 	jsonw_u64(&w, "dest_port", m->envelope->server.port);
 	jsonw_str(&w, "proto", "TCP");
+	if (envelope_vlan(m->envelope->mark)) {
+		jsonw_array(&w, "vlan");
+		jsonw_u64(&w, NULL, envelope_vlan(m->envelope->mark));
+		jsonw_end(&w);
+	}
 	jsonw_object(&w, "mail");
 	jsonw_str(&w, "action", action_name(m->action));
 	jsonw_str(&w, "why", m->why);

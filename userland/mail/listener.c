@@ -30,18 +30,18 @@ static void shed_one(struct listener *l, int listening)
 	log_warning("out of file descriptors, a connection was closed");
 }
 
-static int on_connection(sd_event_source *io, int listening, uint32_t events, void *userdata)
+static void on_connection(void *userdata, uint32_t events)
 {
-	struct listener *l = userdata;
+	const struct listener_socket *from = userdata;
+	struct listener *l = from->listener;
 
-	(void)io;
 	(void)events;
 	for (int i = 0; i < LISTENER_BATCH; i++) {
-		int fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int fd = accept4(from->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd < 0) {
 			if (errno == EMFILE || errno == ENFILE)
-				shed_one(l, listening);
-			return 0;
+				shed_one(l, from->fd);
+			return;
 		}
 		if (l->shared->sessions >= l->shared->settings.max_sessions) {
 			l->shared->count.turned_away++;
@@ -50,7 +50,6 @@ static int on_connection(sd_event_source *io, int listening, uint32_t events, vo
 			session_new(l->shared, fd);
 		}
 	}
-	return 0;
 }
 
 static int socket_by_hand(const struct endpoint *at)
@@ -74,25 +73,35 @@ static int socket_by_hand(const struct endpoint *at)
 	return take_fd(&fd);
 }
 
+static int socket_watch(struct listener *l, int fd)
+{
+	struct listener_socket *s = &l->sockets[l->count];
+
+	*s = (struct listener_socket){.listener = l,
+		.fd = fd,
+		.source = {.fd = fd, .events = EPOLLIN, .on_io = on_connection, .userdata = s}};
+	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+		return -errno;
+	int r = poller_add(&s->source);
+	if (r >= 0)
+		l->count++;
+	return r;
+}
+
 int listener_open(struct listener *l, struct mail_shared *shared, const struct endpoint *by_hand)
 {
+	int fds[LISTENERS_MAX], count = 1;
+
 	*l = (struct listener){.shared = shared, .reserve = -1};
-	if (by_hand) {
-		int fd = socket_by_hand(by_hand);
-		if (fd < 0)
-			return fd;
-		l->fds[l->count++] = fd;
-	} else {
-		l->count = control_sockets("smtp", l->fds, LISTENERS_MAX);
-	}
-	if (l->count == 0)
-		return -ENOENT;
+	if (by_hand)
+		fds[0] = socket_by_hand(by_hand);
+	else
+		count = control_sockets("smtp", fds, LISTENERS_MAX);
+	if (count == 0 || fds[0] < 0)
+		return count == 0 ? -ENOENT : fds[0];
 	l->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	for (int i = 0; i < l->count; i++) {
-		if (fcntl(l->fds[i], F_SETFL, O_NONBLOCK) < 0)
-			return -errno;
-		int r = sd_event_add_io(
-			shared->event, &l->io[i], l->fds[i], EPOLLIN, on_connection, l);
+	for (int i = 0; i < count; i++) {
+		int r = socket_watch(l, fds[i]);
 		if (r < 0)
 			return r;
 	}
@@ -102,8 +111,8 @@ int listener_open(struct listener *l, struct mail_shared *shared, const struct e
 void listener_close(struct listener *l)
 {
 	for (int i = 0; i < l->count; i++) {
-		sd_event_source_disable_unref(l->io[i]);
-		close(l->fds[i]);
+		poller_remove(&l->sockets[i].source);
+		close(l->sockets[i].fd);
 	}
 	if (l->reserve >= 0)
 		close(l->reserve);

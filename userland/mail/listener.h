@@ -14,8 +14,11 @@
 
 struct listener {
 	struct mail_shared *shared;
-	sd_event_source *io[LISTENERS_MAX];
-	int fds[LISTENERS_MAX];
+	struct listener_socket {
+		struct listener *listener;
+		struct poller_source source;
+		int fd;
+	} sockets[LISTENERS_MAX];
 	int count;
 	int reserve;
 };

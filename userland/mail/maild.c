@@ -25,6 +25,7 @@
 #include "lib/path.h"
 #include "mail/certificate.h"
 #include "mail/listener.h"
+#include "mail/lists.h"
 #include "mail/quarantine_control.h"
 
 #define DRAIN_S 20 /* for messages under way when the process is to end */
@@ -41,8 +42,13 @@ struct maild {
 static int status(void *ctx, sd_json_variant **ret)
 {
 	const struct mail_shared *m = &((struct maild *)ctx)->shared;
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *lists = NULL;
+	int r = lists_status(&lists);
 
-	return sd_json_buildo(ret, SD_JSON_BUILD_PAIR_UNSIGNED("sessions", m->sessions),
+	if (r < 0)
+		return r;
+	return sd_json_buildo(ret, SD_JSON_BUILD_PAIR_VARIANT("lists", lists),
+		SD_JSON_BUILD_PAIR_UNSIGNED("sessions", m->sessions),
 		SD_JSON_BUILD_PAIR_UNSIGNED("sessions_total", m->count.sessions),
 		SD_JSON_BUILD_PAIR_UNSIGNED("messages", m->count.messages),
 		SD_JSON_BUILD_PAIR_UNSIGNED("accepted", m->count.accepted),
@@ -77,6 +83,7 @@ static void settings_use(struct mail_shared *m)
 	m->pool.memory_bytes = m->settings.spool_memory_bytes;
 	m->pool.disk_max_bytes = m->settings.spool_disk_bytes;
 	quarantine_settings(m);
+	lists_forget(); /* the rules may name others now */
 }
 
 static int reload(void *ctx, char **ret_why)
@@ -232,7 +239,7 @@ static int options(struct maild *d, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	static struct maild d = {.listener.reserve = -1, .shared.dialler.fd = -1};
+	static struct maild d = {.listener.reserve = -1, .shared.dialler = {.fd = -1, .io.fd = -1}};
 
 	if (options(&d, argc, argv) < 0)
 		return usage();
@@ -243,6 +250,7 @@ int main(int argc, char **argv)
 	}
 	session_drain_all(&d.shared, true);
 	checks_forget();
+	lists_forget();
 	dialler_stop(&d.shared.dialler);
 	sd_event_source_unref(d.drain);
 	listener_close(&d.listener);

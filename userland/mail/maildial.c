@@ -11,6 +11,8 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/netfilter.h>
+#include <net/if.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -23,15 +25,18 @@
 #include "lib/control.h"
 #include "lib/log.h"
 #include "lib/mark.h"
+#include "lib/nftcount.h"
 #include "lib/nftset.h"
 #include "lib/path.h"
 #include "mail/dial.h"
 
-#define PEERS_MAX 8 /* maild has one connection; a few for restarts */
+#define UNLISTED_MAX 16 /* VLANs in the status */
+#define PEERS_MAX 8     /* maild has one connection; a few for restarts */
 
 struct maildial {
 	sd_event *event;
 	struct nftset *alive; /* NULL: not opened yet */
+	bool routed;          /* the set is in the table of mode route */
 	int alive_error;      /* the last one, told once */
 	unsigned peers;
 	uint64_t dialled, failed, beats;
@@ -58,6 +63,20 @@ static socklen_t length_of(const struct sockaddr_storage *address)
 {
 	return address->ss_family == AF_INET ? sizeof(struct sockaddr_in)
 					     : sizeof(struct sockaddr_in6);
+}
+
+/* In the VLAN, and by the device, that the client's connection came in. */
+static int be_bridged(int fd, uint32_t mark)
+{
+	char device[IFNAMSIZ] = BRIDGE;
+	unsigned vlan = envelope_vlan(mark);
+
+	if (vlan)
+		snprintf(device, sizeof(device), BRIDGE ".%u", vlan);
+	if (setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) < 0 ||
+		setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, (socklen_t)strlen(device)) < 0)
+		return -errno;
+	return 0;
 }
 
 /* The client's own port, or any when the kernel cannot give that one: the address matters more. */
@@ -87,6 +106,8 @@ static int connect_as(const struct dial_request *q, bool any_port)
 	if (r == 0 && q->kind == DIAL_RELAY &&
 		setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) < 0)
 		r = -errno;
+	if (r == 0 && q->kind == DIAL_TRANSPARENT && q->mark)
+		r = be_bridged(fd, q->mark);
 	if (r == 0)
 		r = bind_as(fd, &q->source, any_port);
 	if (r < 0)
@@ -104,6 +125,8 @@ static int dial(struct dial_request *q)
 		return -EINVAL;
 	if (ntohs(*port_of(&q->destination)) != SMTP_PORT)
 		return -EACCES;
+	if (q->mark && (!(q->mark & MARK_BRIDGED) || q->mark & ~(MARK_BRIDGED | MARK_VLAN_MASK)))
+		return -EINVAL;
 	int fd = connect_as(q, q->kind == DIAL_RELAY);
 	/* The 4-tuple is still in the kernel, from a session that has just ended. */
 	if (fd == -EADDRNOTAVAIL || fd == -EADDRINUSE)
@@ -139,8 +162,16 @@ static int alive_renew(struct maildial *d)
 	int r = 0;
 
 	if (!d->alive)
-		r = nftset_open(ALIVE_MAIL_FAMILY, ALIVE_MAIL_TABLE, ALIVE_MAIL_SET, &d->alive);
-	return r < 0 ? r : nftset_renew(d->alive, &key, 1, ALIVE_MAIL_MS);
+		r = nftset_open(d->routed ? ALIVE_MAIL_ROUTE_FAMILY : ALIVE_MAIL_FAMILY,
+			ALIVE_MAIL_TABLE, ALIVE_MAIL_SET, &d->alive);
+	if (r >= 0)
+		r = nftset_renew(d->alive, &key, 1, ALIVE_MAIL_MS);
+	if (r == -ENOENT) { /* the next beat looks in the other table */
+		nftset_free(d->alive);
+		d->alive = NULL;
+		d->routed = !d->routed;
+	}
+	return r;
 }
 
 static void beat(struct maildial *d)
@@ -231,14 +262,34 @@ static int listener_open(void)
 	return r < 0 ? r : fd;
 }
 
+/* Mail that passes unread because nobody has listed its VLAN; [] in mode route. */
+static int unlisted_vlans(sd_json_variant **ret)
+{
+	struct nftcount counts[UNLISTED_MAX];
+	int r = 0, n = nftcount_read(ALIVE_MAIL_FAMILY, ALIVE_MAIL_TABLE, UNLISTED_VLAN_SET, counts,
+			   UNLISTED_MAX);
+
+	for (int i = 0; i < n && r >= 0; i++)
+		r = sd_json_variant_append_arraybo(ret,
+			SD_JSON_BUILD_PAIR_UNSIGNED("vlan", ntohs(counts[i].key_be)),
+			SD_JSON_BUILD_PAIR_UNSIGNED("connections", counts[i].packets));
+	return r;
+}
+
 static int status(void *ctx, sd_json_variant **ret)
 {
 	const struct maildial *d = ctx;
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *vlans = NULL;
+	int r = unlisted_vlans(&vlans);
 
+	if (r < 0)
+		return r;
 	return sd_json_buildo(ret, SD_JSON_BUILD_PAIR_UNSIGNED("dialled", d->dialled),
 		SD_JSON_BUILD_PAIR_UNSIGNED("failed", d->failed),
 		SD_JSON_BUILD_PAIR_UNSIGNED("beats", d->beats),
-		SD_JSON_BUILD_PAIR_BOOLEAN("alive", d->beats > 0 && d->alive_error == 0));
+		SD_JSON_BUILD_PAIR_BOOLEAN("alive", d->beats > 0 && d->alive_error == 0),
+		SD_JSON_BUILD_PAIR_CONDITION(
+			vlans != NULL, "unlisted_vlans", SD_JSON_BUILD_VARIANT(vlans)));
 }
 
 static const struct control_ops control_ops = {.daemon = "maildial", .status = status};

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mail/lists.h"
+
 const char *action_name(enum action action)
 {
 	static const char *const names[] = {
@@ -185,6 +187,51 @@ static bool match_recipient(struct policy_subject *s, const char *word)
 	return false;
 }
 
+static bool domain_is_under(const char *domain, const char *above)
+{
+	size_t n = strlen(domain), k = strlen(above);
+
+	return n >= k && strcasecmp(domain + n - k, above) == 0 &&
+	       (n == k || domain[n - k - 1] == '.');
+}
+
+static bool list_has_domain(struct policy_subject *s, const struct policy_list *list,
+	const char *name, const char *domain)
+{
+	for (unsigned i = 0; list && domain[0] && i < list->domains.count; i++)
+		if (domain_is_under(domain, s->policy->words[list->domains.first + i]))
+			return true;
+	return lists_have_domain(name, domain);
+}
+
+static bool list_has_client(
+	struct policy_subject *s, const struct policy_list *list, const char *name)
+{
+	for (unsigned i = 0; list && i < list->addresses.count; i++)
+		if (match_client(s, s->policy->words[list->addresses.first + i]))
+			return true;
+	return lists_have_address(name, s->envelope->client.ip);
+}
+
+static const struct policy_list *list_of(const struct policy *policy, const char *name)
+{
+	for (unsigned i = 0; i < policy->list_count; i++)
+		if (strcmp(policy->lists[i].name, name) == 0)
+			return &policy->lists[i];
+	return NULL;
+}
+
+/* A list of the settings and an installed one may have the same name: both are meant. */
+static bool match_list(struct policy_subject *s, const char *word)
+{
+	const struct policy_list *list = list_of(s->policy, word);
+	const char *at = strrchr(s->envelope->mail_from, '@');
+
+	return list_has_client(s, list, word) || list_has_domain(s, list, word, at ? at + 1 : "") ||
+	       list_has_domain(s, list, word, s->findings->from.domain) ||
+	       list_has_domain(s, list, word, s->envelope->helo);
+}
+
 static bool is_prefix(const char *word)
 {
 	uint8_t binary[16];
@@ -213,6 +260,7 @@ static const struct {
 	{"recipient", match_recipient, NULL},
 	{"attachment-name", match_attachment_name, NULL},
 	{"attachment-type", match_attachment_type, NULL},
+	{"list", match_list, NULL},
 };
 _Static_assert(sizeof(conditions) / sizeof(*conditions) == POLICY_CONDITIONS, "POLICY_CONDITIONS");
 
@@ -234,6 +282,7 @@ bool policy_rule_holds(
 		return false;
 	if (rule->smaller_than && s->text.n >= rule->smaller_than)
 		return false;
+	s->policy = policy;
 	for (unsigned i = 0; i < POLICY_CONDITIONS; i++)
 		if (!condition_holds(policy, rule, i, s))
 			return false;
@@ -293,21 +342,20 @@ static int bytes_read(sd_json_variant *object, const char *key, uint32_t *out)
 	return 0;
 }
 
-static int condition_read(
-	sd_json_variant *object, unsigned i, struct policy *policy, struct policy_rule *rule)
+static int words_read(sd_json_variant *list, bool (*is_word)(const char *word),
+	struct policy *policy, struct policy_words *words)
 {
-	sd_json_variant *list = sd_json_variant_by_key(object, conditions[i].leaf);
 	size_t n = list ? sd_json_variant_elements(list) : 0;
 
 	if (n > POLICY_WORDS - policy->word_count)
 		return -E2BIG;
-	rule->conditions[i].first = (uint16_t)policy->word_count;
-	rule->conditions[i].count = (uint16_t)n;
+	words->first = (uint16_t)policy->word_count;
+	words->count = (uint16_t)n;
 	for (size_t w = 0; w < n; w++) {
 		const char *word = sd_json_variant_string(sd_json_variant_by_index(list, w));
 
 		if (!word || !*word || strlen(word) > POLICY_WORD_BYTES ||
-			(conditions[i].is_word && !conditions[i].is_word(word)))
+			(is_word && !is_word(word)))
 			return -EINVAL;
 		strcpy(policy->words[policy->word_count++], word);
 	}
@@ -327,21 +375,40 @@ static int rule_read(sd_json_variant *object, struct policy *policy, struct poli
 		return r;
 	rule->dry_run = flag_read(object, "dry-run");
 	for (unsigned i = 0; i < POLICY_CONDITIONS && r == 0; i++)
-		r = condition_read(object, i, policy, rule);
+		r = words_read(sd_json_variant_by_key(object, conditions[i].leaf),
+			conditions[i].is_word, policy, &rule->conditions[i]);
+	return r;
+}
+
+static int list_read(sd_json_variant *object, struct policy *policy, struct policy_list *list)
+{
+	int r = text_read(object, "name", false, list->name, sizeof(list->name));
+
+	if (r >= 0)
+		r = words_read(sd_json_variant_by_key(object, "address"), is_prefix, policy,
+			&list->addresses);
+	if (r >= 0)
+		r = words_read(
+			sd_json_variant_by_key(object, "domain"), NULL, policy, &list->domains);
 	return r;
 }
 
 int policy_parse(sd_json_variant *object, struct policy *policy)
 {
-	sd_json_variant *list = sd_json_variant_by_key(object, "rule");
-	size_t n = list ? sd_json_variant_elements(list) : 0;
+	sd_json_variant *rules = sd_json_variant_by_key(object, "rule");
+	sd_json_variant *lists = sd_json_variant_by_key(object, "list");
+	size_t n = rules ? sd_json_variant_elements(rules) : 0;
+	size_t lists_n = lists ? sd_json_variant_elements(lists) : 0;
 	int r = 0;
 
 	*policy = (struct policy){.dry_run = flag_read(object, "dry-run")};
-	if (n > POLICY_RULES)
+	if (n > POLICY_RULES || lists_n > POLICY_LISTS)
 		return -E2BIG;
 	for (size_t i = 0; i < n && r == 0; i++)
-		r = rule_read(sd_json_variant_by_index(list, i), policy, &policy->rules[i]);
+		r = rule_read(sd_json_variant_by_index(rules, i), policy, &policy->rules[i]);
+	for (size_t i = 0; i < lists_n && r == 0; i++)
+		r = list_read(sd_json_variant_by_index(lists, i), policy, &policy->lists[i]);
 	policy->rule_count = (unsigned)n;
+	policy->list_count = (unsigned)lists_n;
 	return r;
 }

@@ -1,5 +1,6 @@
 /*
- * policy_rule: the ordered rules of mail/policy, and whether one holds for a message. Pure.
+ * policy_rule: the ordered rules of mail/policy, and whether one holds for a message. Pure,
+ * but for the installed lists that a rule may name (lists.h).
  *
  * A rule is a list of words for each of its conditions. A condition holds when one of its words
  * does, a rule when all its conditions do; a rule without any holds for every message. Which
@@ -22,7 +23,8 @@
 #define POLICY_RULES 64
 #define POLICY_WORDS 1024
 #define POLICY_WORD_BYTES 128
-#define POLICY_CONDITIONS 14
+#define POLICY_CONDITIONS 15
+#define POLICY_LISTS 32
 #define POLICY_NAME_BYTES 64
 #define POLICY_REPLY_BYTES 200
 #define POLICY_PREFIX_BYTES 40
@@ -32,28 +34,39 @@ enum action { ACTION_ACCEPT, ACTION_TAG, ACTION_QUARANTINE, ACTION_REJECT, ACTIO
 /* "accept", "tag", "quarantine", "reject", "defer" */
 const char *action_name(enum action action);
 
+struct policy_words {
+	uint16_t first, count; /* of policy.words */
+};
+
 struct policy_rule {
 	char name[POLICY_NAME_BYTES + 1];
 	enum action action;
 	bool dry_run;
-	struct {
-		uint16_t first, count; /* of words */
-	} conditions[POLICY_CONDITIONS];
+	struct policy_words conditions[POLICY_CONDITIONS];
 	uint32_t larger_than, smaller_than; /* bytes; 0: any */
 	char reply[POLICY_REPLY_BYTES + 1];
 	char prefix[POLICY_PREFIX_BYTES + 1]; /* of the subject, UTF-8 */
+};
+
+/* A list of the settings' own. */
+struct policy_list {
+	char name[POLICY_NAME_BYTES + 1];
+	struct policy_words addresses, domains;
 };
 
 struct policy {
 	bool dry_run;
 	struct policy_rule rules[POLICY_RULES];
 	unsigned rule_count;
+	struct policy_list lists[POLICY_LISTS];
+	unsigned list_count;
 	char words[POLICY_WORDS][POLICY_WORD_BYTES + 1];
 	unsigned word_count;
 };
 
 /* One message, as the rules see it. */
 struct policy_subject {
+	const struct policy *policy; /* whose lists are meant */
 	const struct findings *findings;
 	const struct envelope *envelope;
 	struct span text;

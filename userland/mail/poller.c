@@ -17,11 +17,15 @@ static int on_ready(sd_event_source *io, int fd, uint32_t events, void *userdata
 	(void)io;
 	(void)events;
 	(void)userdata;
-	poller.count = epoll_wait(fd, poller.batch, POLLER_BATCH, 0);
-	for (int i = 0; i < poller.count; i++) {
-		struct poller_source *s = poller.batch[i].data.ptr;
-		if (s)
-			s->on_io(s->userdata, poller.batch[i].events);
+	for (int round = 0; round < POLLER_ROUNDS; round++) {
+		poller.count = epoll_wait(fd, poller.batch, POLLER_BATCH, 0);
+		if (poller.count <= 0)
+			break;
+		for (int i = 0; i < poller.count; i++) {
+			struct poller_source *s = poller.batch[i].data.ptr;
+			if (s)
+				s->on_io(s->userdata, poller.batch[i].events);
+		}
 	}
 	poller.count = 0;
 	return 0;

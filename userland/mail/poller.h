@@ -3,8 +3,9 @@
  *
  * sd_event dispatches one source a turn and asks the kernel about every ready one each time: with
  * thousands ready at once that is quadratic. Here a turn takes POLLER_BATCH ready sockets and calls
- * them one after the other. A source that is removed while a batch is under way, by whomever, is
- * not called any more.
+ * them one after the other, and looks again for those that have become ready meanwhile,
+ * POLLER_ROUNDS times: then timers and the control socket have their turn. A source that is removed
+ * while a batch is under way, by whomever, is not called any more.
  *
  * One a process. Owns: the epoll descriptor; the sources are their users'.
  */
@@ -14,6 +15,7 @@
 #include <systemd/sd-event.h>
 
 #define POLLER_BATCH 64
+#define POLLER_ROUNDS 8
 
 struct poller_source {
 	int fd; /* -1: not watched */

@@ -28,11 +28,13 @@ struct quarantine {
 static const char schema[] =
 	"PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
 	"CREATE TABLE IF NOT EXISTS message (id INTEGER PRIMARY KEY AUTOINCREMENT, time INTEGER,"
-	" bytes INTEGER, file TEXT UNIQUE, client TEXT, server TEXT, relay TEXT, sender TEXT,"
+	" bytes INTEGER, vlan INTEGER, file TEXT UNIQUE, client TEXT, server TEXT, relay TEXT, "
+	"sender TEXT,"
 	" recipients TEXT, author TEXT, subject TEXT, rule TEXT, why TEXT);";
 
 #define COLUMNS \
-	"id, time, bytes, file, client, server, relay, sender, recipients, author, subject, " \
+	"id, time, bytes, vlan, file, client, server, relay, sender, recipients, author, " \
+	"subject, " \
 	"rule, " \
 	"why"
 
@@ -108,6 +110,18 @@ static int leftovers_remove(struct quarantine *q)
 	return 0;
 }
 
+/* The index as it is now; an older one has no VLANs yet. */
+static int index_make(struct quarantine *q)
+{
+	_cleanup_statement_ sqlite3_stmt *s = NULL;
+	int r = error_of(sqlite3_exec(q->db, schema, NULL, NULL, NULL));
+
+	if (r == 0 && statement(q, "SELECT vlan FROM message", &s) < 0)
+		r = error_of(sqlite3_exec(
+			q->db, "ALTER TABLE message ADD COLUMN vlan INTEGER", NULL, NULL, NULL));
+	return r;
+}
+
 int quarantine_open(
 	const char *folder, quarantine_fn on_expired, void *ctx, struct quarantine **ret)
 {
@@ -128,7 +142,7 @@ int quarantine_open(
 		r = error_of(sqlite3_open_v2(path, &q->db,
 			SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL));
 	if (r == 0)
-		r = error_of(sqlite3_exec(q->db, schema, NULL, NULL, NULL));
+		r = index_make(q);
 	if (r == 0)
 		r = leftovers_remove(q);
 	if (r < 0) {
@@ -167,10 +181,11 @@ static int entry_read(sqlite3_stmt *s, struct quarantine_entry *e)
 
 	*e = (struct quarantine_entry){.id = (uint64_t)sqlite3_column_int64(s, 0),
 		.time = sqlite3_column_int64(s, 1),
-		.bytes = (uint64_t)sqlite3_column_int64(s, 2)};
+		.bytes = (uint64_t)sqlite3_column_int64(s, 2),
+		.vlan = (unsigned)sqlite3_column_int64(s, 3)};
 	texts_of(e, &texts);
 	for (int i = 0; i < TEXTS; i++) {
-		const char *text = (const char *)sqlite3_column_text(s, 3 + i);
+		const char *text = (const char *)sqlite3_column_text(s, 4 + i);
 		*texts[i] = strdup(text ? text : "");
 		if (!*texts[i]) {
 			quarantine_entry_free(e);
@@ -345,17 +360,19 @@ static int row_write(struct quarantine *q, struct quarantine_entry *e)
 	_cleanup_statement_ sqlite3_stmt *s = NULL;
 	char **texts[TEXTS];
 	int r = statement(q,
-		"INSERT INTO message (time, bytes, file, client, server, relay, sender, recipients,"
-		" author, subject, rule, why) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		"INSERT INTO message (time, bytes, vlan, file, client, server, relay, sender, "
+		"recipients,"
+		" author, subject, rule, why) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 		&s);
 
 	if (r < 0)
 		return r;
 	sqlite3_bind_int64(s, 1, e->time);
 	sqlite3_bind_int64(s, 2, (int64_t)e->bytes);
+	sqlite3_bind_int64(s, 3, e->vlan);
 	texts_of(e, &texts);
 	for (int i = 0; i < TEXTS; i++)
-		sqlite3_bind_text(s, 3 + i, *texts[i], -1, SQLITE_STATIC);
+		sqlite3_bind_text(s, 4 + i, *texts[i], -1, SQLITE_STATIC);
 	return error_of(sqlite3_step(s));
 }
 

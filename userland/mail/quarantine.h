@@ -22,6 +22,7 @@ struct quarantine_entry {
 	uint64_t id;
 	int64_t time; /* Unix */
 	uint64_t bytes;
+	unsigned vlan; /* that it came in; 0: none */
 	/* The texts of one that was read live until quarantine_entry_free(). */
 	char *file, *client, *server, *relay, *sender, *recipients, *author, *subject, *rule, *why;
 };

@@ -71,6 +71,7 @@ int quarantine_keep(struct session *s, uint64_t *ret_id)
 	struct span text = spool_text(&m->spool);
 	_cleanup_free_ char *recipients = recipients_join(&s->envelope);
 	struct quarantine_entry e = {
+		.vlan = s->is_relay ? 0 : envelope_vlan(s->envelope.mark),
 		.client = s->envelope.client.ip,
 		.server = server,
 		.relay = s->is_relay ? s->relay_from.ip : "",
@@ -308,8 +309,6 @@ static const char *release_refusal(int error)
 {
 	if (error == -EBUSY)
 		return "too many messages are being released: try again in a minute";
-	if (error == -EACCES)
-		return "TLS is required for this server, and a release goes in the clear";
 	return strerror(-error);
 }
 

@@ -13,6 +13,8 @@
  */
 #pragma once
 
+#include <systemd/sd-varlink.h>
+
 #include "mail/session.h"
 
 #define QUARANTINE_TOLD 1000    /* messages of one list */

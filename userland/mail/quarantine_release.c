@@ -14,6 +14,8 @@ enum release_state {
 	RELEASE_CONNECT,
 	RELEASE_BANNER,
 	RELEASE_HELLO,
+	RELEASE_STARTTLS,
+	RELEASE_TLS,
 	RELEASE_MAIL,
 	RELEASE_RCPT,
 	RELEASE_DATA,
@@ -33,6 +35,8 @@ struct release {
 	struct span text;
 	struct outgoing outgoing;
 	const char *recipient; /* the next one in entry.recipients */
+	enum onward_tls onward;
+	bool no_tls; /* it failed: once more in the clear */
 	bool delivered;
 	char result[512];
 	release_fn on_done;
@@ -135,6 +139,71 @@ static bool say_rcpt(struct release *r)
 	return true;
 }
 
+static void say_hello(struct release *r)
+{
+	say(r, "EHLO ", r->shared->settings.authserv_id, "\r\n");
+	r->state = RELEASE_HELLO;
+}
+
+static int server_dial(struct release *r);
+
+/* TLS did not come about: in the clear, unless that is not allowed. */
+static void tls_failed(struct release *r)
+{
+	r->shared->count.tls_failed++;
+	if (r->onward == ONWARD_REQUIRED) {
+		release_done(r, false, SPAN_LIT("TLS is required, and failed"));
+		return;
+	}
+	leg_abort(&r->server);
+	r->no_tls = true;
+	r->state = RELEASE_CONNECT;
+	int error = server_dial(r);
+	if (error < 0)
+		release_done(r, false, span_str(strerror(-error)));
+}
+
+/* The EHLO reply: on to TLS where it is to be had, else to the envelope. */
+static void hello_take(struct release *r, struct span text)
+{
+	if (!r->server.tls && !r->no_tls && r->onward != ONWARD_NONE &&
+		offers(text, SPAN_LIT("STARTTLS"))) {
+		r->state = RELEASE_STARTTLS;
+		say(r, "STARTTLS\r\n", "", "");
+	} else if (!r->server.tls && r->onward == ONWARD_REQUIRED) {
+		release_done(
+			r, false, SPAN_LIT("TLS is required, which the server does not offer"));
+	} else {
+		r->state = RELEASE_MAIL;
+		say_mail(r, text);
+	}
+}
+
+/* Bytes behind the 220 would be taken for what came under TLS (RFC 3207, section 6). */
+static void tls_begin(struct release *r, const struct smtp_reply *reply)
+{
+	bool injected = leg_in(&r->server).n > reply->bytes;
+
+	leg_consume(&r->server, reply->bytes);
+	r->state = RELEASE_TLS;
+	if (injected || reply->code != 220 ||
+		!leg_tls(&r->server, tls_connect(&r->shared->tls, NULL)))
+		tls_failed(r);
+}
+
+static bool tls_step(struct release *r)
+{
+	enum leg_handshake h = leg_handshake(&r->server);
+
+	if (h == LEG_DONE) {
+		r->shared->count.tls_server++;
+		say_hello(r);
+	} else if (h == LEG_FAILED) {
+		tls_failed(r);
+	}
+	return h != LEG_WAIT;
+}
+
 /* What follows on the wanted reply of each state. */
 static void reply_take(struct release *r, const struct smtp_reply *reply)
 {
@@ -147,12 +216,10 @@ static void reply_take(struct release *r, const struct smtp_reply *reply)
 	}
 	switch (r->state) {
 	case RELEASE_BANNER:
-		say(r, "EHLO ", r->shared->settings.authserv_id, "\r\n");
-		r->state = RELEASE_HELLO;
+		say_hello(r);
 		break;
 	case RELEASE_HELLO:
-		r->state = RELEASE_MAIL;
-		say_mail(r, text);
+		hello_take(r, text);
 		break;
 	case RELEASE_MAIL:
 	case RELEASE_RCPT:
@@ -178,7 +245,9 @@ static bool reply_step(struct release *r)
 	struct smtp_reply reply;
 	enum smtp_parse parse = smtp_reply_parse(leg_in(&r->server), &reply);
 
-	if (parse == SMTP_OK) {
+	if (parse == SMTP_OK && r->state == RELEASE_STARTTLS) {
+		tls_begin(r, &reply);
+	} else if (parse == SMTP_OK) {
 		reply_take(r, &reply);
 		leg_consume(&r->server, reply.bytes);
 	} else if (parse != SMTP_MORE) {
@@ -215,7 +284,11 @@ static bool step(struct release *r)
 {
 	if (r->state == RELEASE_DONE || r->state == RELEASE_CONNECT)
 		return false;
-	bool any = r->state == RELEASE_SEND ? send_step(r) : reply_step(r);
+	bool any = r->state == RELEASE_SEND  ? send_step(r)
+		   : r->state == RELEASE_TLS ? tls_step(r)
+					     : reply_step(r);
+	if (leg_has_more(&r->server))
+		any |= leg_read(&r->server);
 	return (leg_flush(&r->server) || any) && r->state != RELEASE_DONE;
 }
 
@@ -302,12 +375,15 @@ static int message_open(struct release *r)
 	return outgoing_init(&r->outgoing, &none, r->text, false);
 }
 
-static bool needs_tls(const struct settings *s, const struct quarantine_entry *e)
+/* What holds for the server, or more for the domain of a recipient. */
+static enum onward_tls onward_of(const struct settings *s, const struct quarantine_entry *e)
 {
 	struct endpoint server;
+	enum onward_tls onward;
 
-	if (!endpoint_parse(e->server, &server) || settings_onward(s, server.ip) == ONWARD_REQUIRED)
-		return true;
+	if (!endpoint_parse(e->server, &server))
+		return ONWARD_REQUIRED;
+	onward = settings_onward(s, server.ip);
 	for (const char *p = e->recipients; *p; p += strcspn(p, "\n"), p += *p == '\n') {
 		char domain[ENVELOPE_ADDRESS_BYTES + 1];
 		const char *at = memchr(p, '@', strcspn(p, "\n"));
@@ -316,9 +392,9 @@ static bool needs_tls(const struct settings *s, const struct quarantine_entry *e
 			continue;
 		snprintf(domain, sizeof(domain), "%.*s", (int)strcspn(at + 1, "\n"), at + 1);
 		if (settings_onward_domain(s, domain) == ONWARD_REQUIRED)
-			return true;
+			return ONWARD_REQUIRED;
 	}
-	return false;
+	return onward;
 }
 
 static int server_dial(struct release *r)
@@ -330,7 +406,7 @@ static int server_dial(struct release *r)
 		return -EINVAL;
 	snprintf(client.ip, sizeof(client.ip), "%s", relay ? r->entry.relay : r->entry.client);
 	return dial_start(&r->shared->dialler, &r->dial, relay ? DIAL_RELAY : DIAL_TRANSPARENT,
-		&client, &server);
+		&client, &server, envelope_mark(r->entry.vlan));
 }
 
 int release_start(struct mail_shared *shared, struct quarantine_entry *entry, release_fn on_done,
@@ -338,8 +414,6 @@ int release_start(struct mail_shared *shared, struct quarantine_entry *entry, re
 {
 	if (releases == RELEASES_MAX)
 		return -EBUSY;
-	if (needs_tls(&shared->settings, entry))
-		return -EACCES;
 	struct release *r = calloc(1, sizeof(*r));
 	if (!r)
 		return -ENOMEM;
@@ -348,6 +422,7 @@ int release_start(struct mail_shared *shared, struct quarantine_entry *entry, re
 	r->entry = *entry;
 	r->server.fd = r->server.source.fd = -1;
 	r->recipient = r->entry.recipients;
+	r->onward = onward_of(&shared->settings, entry);
 	r->on_done = on_done;
 	r->userdata = userdata;
 	r->dial = (struct dial){.on_done = on_dialled, .userdata = r};

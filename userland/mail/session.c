@@ -9,10 +9,12 @@
 
 uint64_t session_now_us(const struct session *s)
 {
-	uint64_t t = 0;
+	struct timespec t;
 
-	sd_event_now(s->shared->event, CLOCK_MONOTONIC, &t);
-	return t;
+	/* not the loop's: many sockets are served in one turn of it */
+	(void)s;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
 }
 
 void session_tell(struct session *s, struct span reply)
@@ -126,7 +128,8 @@ static bool dial_step(struct session *s)
 		return false;
 	int r = dial_start(&s->shared->dialler, &s->dial,
 		s->is_relay ? DIAL_RELAY : DIAL_TRANSPARENT,
-		s->is_relay ? &s->relay_from : &s->envelope.client, &s->envelope.server);
+		s->is_relay ? &s->relay_from : &s->envelope.client, &s->envelope.server,
+		s->is_relay ? 0 : s->envelope.mark);
 	if (r < 0)
 		connect_failed(s, EHOSTUNREACH);
 	return r < 0;
@@ -273,13 +276,20 @@ static bool wants_keepalive(const struct session *s)
 		       s->state == SESSION_CHECK || s->state == SESSION_COMMAND);
 }
 
+static uint64_t keepalive_us(const struct session *s)
+{
+	return s->shared->settings.keep_alive_s * 1000000ull;
+}
+
 /* The timer is set again only when it would come too late: a busy session costs nothing. */
 static void timer_arm(struct session *s)
 {
 	uint64_t next = s->deadline_us;
 
-	if (wants_keepalive(s) && s->asked_us + SESSION_KEEPALIVE_S * 1000000ull < next)
-		next = s->asked_us + SESSION_KEEPALIVE_S * 1000000ull;
+	if (s->state == SESSION_CHECK && s->message->checks.deadline_us < next)
+		next = s->message->checks.deadline_us;
+	if (wants_keepalive(s) && s->asked_us + keepalive_us(s) < next)
+		next = s->asked_us + keepalive_us(s);
 	if (next < s->armed_us || s->armed_us == 0) {
 		s->armed_us = next;
 		sd_event_source_set_time(s->timer, s->armed_us);
@@ -378,8 +388,7 @@ static void on_server(void *userdata, uint32_t events)
 
 static void keepalive_send(struct session *s)
 {
-	if (!wants_keepalive(s) ||
-		session_now_us(s) < s->asked_us + SESSION_KEEPALIVE_S * 1000000ull)
+	if (!wants_keepalive(s) || session_now_us(s) < s->asked_us + keepalive_us(s))
 		return;
 	s->noops++;
 	session_ask(s, SPAN_LIT("NOOP\r\n"));
@@ -406,6 +415,8 @@ int session_on_timer(sd_event_source *timer, uint64_t usec, void *userdata)
 	(void)usec;
 	s->armed_us = 0;
 	keepalive_send(s);
+	if (s->state == SESSION_CHECK && session_now_us(s) >= s->message->checks.deadline_us)
+		checks_give_up(&s->message->checks);
 	if (session_now_us(s) >= s->deadline_us)
 		time_out(s);
 	session_pump(s);

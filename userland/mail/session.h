@@ -40,11 +40,10 @@
 #include "mail/tls.h"
 
 #define SESSION_CONNECT_S 30
-#define SESSION_TLS_S 30       /* a handshake */
-#define SESSION_FINAL_S 600    /* RFC 5321, section 4.5.3.2.6 */
-#define SESSION_LINGER_S 5     /* for a client to read its last reply */
-#define SESSION_KEEPALIVE_S 60 /* a server that waits for a slow message hears a NOOP as often */
-#define SESSION_ERRORS_MAX 50  /* commands refused here; then 421 */
+#define SESSION_TLS_S 30      /* a handshake */
+#define SESSION_FINAL_S 600   /* RFC 5321, section 4.5.3.2.6 */
+#define SESSION_LINGER_S 5    /* for a client to read its last reply */
+#define SESSION_ERRORS_MAX 50 /* commands refused here; then 421 */
 #define SESSION_PIPELINE_MAX 16
 
 enum session_state {

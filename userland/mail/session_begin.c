@@ -1,10 +1,34 @@
 /* How a session begins: who and where to, whether one more of theirs is let in. */
 #include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lib/log.h"
+#include "lib/mark.h"
 #include "mail/session.h"
+
+/* The mark that the client's first packet had: where replies and the onward connection have to
+ * leave (lib/mark.h). Tied to the device of its VLAN, the connection is not mistaken for the same
+ * one in another VLAN, which a router between the two makes. */
+static uint32_t mark_read(int fd)
+{
+	uint32_t mark = 0;
+	socklen_t len = sizeof(mark);
+	char device[IFNAMSIZ] = BRIDGE;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_MARK, &mark, &len) < 0 || !(mark & MARK_BRIDGED))
+		return 0;
+	mark &= MARK_BRIDGED | MARK_VLAN_MASK;
+	if (envelope_vlan(mark))
+		snprintf(device, sizeof(device), BRIDGE ".%u", envelope_vlan(mark));
+	if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, (socklen_t)strlen(device)) < 0)
+		log_warning("a connection cannot be tied to %s: %s", device, strerror(errno));
+	return mark;
+}
 
 static int addresses_read(struct session *s, int fd)
 {
@@ -17,6 +41,7 @@ static int addresses_read(struct session *s, int fd)
 		return -errno;
 	if (!endpoint_of(&peer, &s->envelope.client) || !endpoint_of(&own, &s->envelope.server))
 		return -EAFNOSUPPORT;
+	s->envelope.mark = mark_read(fd);
 	if (s->shared->has_upstream)
 		s->envelope.server = s->shared->upstream;
 	const struct relay *relay = settings_relay(&s->shared->settings, s->envelope.server.ip);

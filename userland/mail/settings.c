@@ -21,6 +21,8 @@ void settings_defaults(struct settings *s)
 		.spool_disk_bytes = 512u << 20,
 		.idle_timeout_s = 300,
 		.data_timeout_s = 180,
+		.keep_alive_s = 60,
+		.antivirus = true,
 		.virus_reject = true,
 		.dmarc_reject = true,
 		.dmarc_quarantine = true,
@@ -249,11 +251,14 @@ DISPATCH(dispatch_kept)
 }
 
 static const sd_json_dispatch_field rows_of_mail[] = {
+	{"antivirus", SD_JSON_VARIANT_BOOLEAN, sd_json_dispatch_stdbool,
+		offsetof(struct settings, antivirus), 0},
 	TEXT("authserv-id", authserv_id, dispatch_domain),
 	U16("data-timeout", data_timeout_s),
 	TEXT("dmarc-quarantine", dmarc_quarantine, dispatch_quarantine),
 	TEXT("dmarc-reject", dmarc_reject, dispatch_reject),
 	U16("idle-timeout", idle_timeout_s),
+	U16("keep-alive", keep_alive_s),
 	TEXT("line-ends", normalise, dispatch_normalise),
 	U32("max-header-bytes", max_header_bytes),
 	U16("max-header-fields", max_header_fields),
@@ -291,9 +296,9 @@ int settings_parse(sd_json_variant *config, struct settings *s, char **ret_why)
 		    config, rows_of_mail, NULL, SD_JSON_ALLOW_EXTENSIONS, &out, &bad) < 0)
 		return refuse(ret_why, bad ? bad : "the object", "has no usable value");
 	if (out.max_sessions == 0 || out.max_recipients == 0 || out.idle_timeout_s == 0 ||
-		out.data_timeout_s == 0)
+		out.data_timeout_s == 0 || out.keep_alive_s == 0)
 		return refuse(ret_why,
-			"max-sessions, max-recipients, idle-timeout and data-timeout",
+			"max-sessions, max-recipients, idle-timeout, data-timeout and keep-alive",
 			"are at least 1");
 	*s = out;
 	return 0;

@@ -48,8 +48,9 @@ struct settings {
 	uint32_t max_message_bytes, max_header_bytes, max_line_bytes;
 	uint16_t max_header_fields;
 	uint32_t spool_memory_bytes, spool_disk_bytes;
-	uint16_t idle_timeout_s, data_timeout_s;
+	uint16_t idle_timeout_s, data_timeout_s, keep_alive_s;
 	bool normalise;
+	bool antivirus;
 	bool virus_reject;
 	bool dmarc_reject;
 	bool dmarc_quarantine;

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "mail/event.h"
+#include "mail/lists.h"
 #include "mail/policy_tag.h"
 #include "mail/quarantine_control.h"
 #include "mail/session.h"
@@ -140,6 +141,7 @@ void message_complete(struct session *s)
 		.envelope = &s->envelope,
 		.authserv_id = s->shared->settings.authserv_id,
 		.spool = &m->spool,
+		.no_scan = !s->shared->settings.antivirus,
 	};
 
 	m->complete = true;
@@ -169,7 +171,8 @@ void message_complete(struct session *s)
 		return;
 	s->state = SESSION_CHECK;
 	m->checks.on_done = on_checked;
-	checks_start(&m->checks, s->shared->event, &question);
+	m->checks.deadline_us = session_now_us(s) + CHECK_TIMEOUT_S * 1000000ull;
+	checks_start(&m->checks, &question);
 }
 
 static void message_not_kept(struct session *s, int error)
@@ -239,6 +242,7 @@ bool message_check_step(struct session *s)
 	struct policy_subject subject = {.findings = &m->checks.found,
 		.envelope = &s->envelope,
 		.text = spool_text(&m->spool)};
+	lists_look(session_now_us(s));
 	policy_decide(&subject, &s->shared->settings, &m->decision);
 	int r = policy_tag(&m->checks.found, spool_text(&m->spool),
 		m->decision.action == ACTION_TAG ? m->decision.rule : NULL);

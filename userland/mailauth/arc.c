@@ -112,7 +112,7 @@ void arc_scan(const struct message *m, struct body *b, struct arc_judgement *j)
 	}
 	signature_read(&newest, SIGNATURE_ARC_SEAL, j->sets[j->count - 1].seal);
 	memcpy(j->sealer, newest.domain, sizeof(j->sealer));
-	j->body = body_want(b, j->message.body_form, j->message.limit);
+	j->body = body_want(b, j->message.body_form, j->message.digest, j->message.limit);
 }
 
 void arc_ask(struct dns_table *dns, const struct arc_judgement *j)
@@ -205,7 +205,7 @@ void arc_judge(const struct dkim_evidence *e, struct arc_judgement *j)
 	if (!j->count)
 		return;
 	r = judge_message(e, j);
-	digest_init(&d); /* both algorithms of ARC hash with it */
+	digest_init(&d, DIGEST_SHA256); /* both algorithms of ARC hash with it */
 	for (unsigned i = 0; i < j->count && r != ARC_FAIL; i++) {
 		why = r == ARC_TEMPERROR ? j->reason : NULL;
 		canon_field(&d, j->sets[i].results, CANON_RELAXED, whole, true);

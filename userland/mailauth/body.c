@@ -4,6 +4,7 @@
 
 struct want {
 	enum canon form;
+	enum digest_kind kind;
 	uint64_t limit;
 	size_t n;
 	uint8_t value[DIGEST_BYTES_MAX];
@@ -17,8 +18,8 @@ struct stream {
 	size_t at;      /* of the message */
 	size_t lines;   /* line ends that count only when content follows */
 	uint64_t length;
-	bool has_digest;
-	struct digest digest;
+	bool has_digest[DIGEST_KINDS];
+	struct digest digest[DIGEST_KINDS];
 };
 
 struct body {
@@ -42,33 +43,29 @@ void body_free(struct body *b)
 	if (!b)
 		return;
 	for (size_t f = 0; f <= CANON_RELAXED; f++)
-		digest_fini(&b->streams[f].digest);
+		for (size_t k = 0; k < DIGEST_KINDS; k++)
+			digest_fini(&b->streams[f].digest[k]);
 	free(b);
 }
 
-int body_want(struct body *b, enum canon form, uint64_t limit)
+int body_want(struct body *b, enum canon form, enum digest_kind kind, uint64_t limit)
 {
 	struct stream *s = &b->streams[form];
 	unsigned i;
 
 	for (i = 0; i < b->count; i++) {
 		const struct want *w = &b->wants[i];
-		if (w->form == form && w->limit == limit)
+		if (w->form == form && w->kind == kind && w->limit == limit)
 			return (int)i;
 	}
 	if (i == BODY_WANTS_MAX)
 		return -1;
-	b->wants[b->count++] = (struct want){.form = form, .limit = limit};
+	b->wants[b->count++] = (struct want){.form = form, .kind = kind, .limit = limit};
 	s->is_wanted = true;
-	if (!s->has_digest)
-		digest_init(&s->digest);
-	s->has_digest = true;
+	if (!s->has_digest[kind])
+		digest_init(&s->digest[kind], kind);
+	s->has_digest[kind] = true;
 	return (int)i;
-}
-
-void body_measure(struct body *b, enum canon form)
-{
-	b->streams[form].is_wanted = true;
 }
 
 static enum canon form_of(const struct body *b, const struct stream *s)
@@ -82,7 +79,7 @@ static void take_results(struct body *b, struct stream *s, uint64_t limit)
 	for (unsigned i = 0; i < b->count; i++) {
 		struct want *w = &b->wants[i];
 		if (w->form == form_of(b, s) && w->limit == limit)
-			w->n = digest_peek(&s->digest, w->value);
+			w->n = digest_peek(&s->digest[w->kind], w->value);
 	}
 }
 
@@ -104,8 +101,9 @@ static void emit(struct body *b, struct stream *s, struct span piece)
 	while (piece.n) {
 		uint64_t limit = next_limit(b, s), room = limit - s->length;
 		struct span part = room < piece.n ? span_take(piece, (size_t)room) : piece;
-		if (s->has_digest)
-			digest_put(&s->digest, part);
+		for (size_t k = 0; k < DIGEST_KINDS; k++)
+			if (s->has_digest[k])
+				digest_put(&s->digest[k], part);
 		s->length += part.n;
 		piece = span_skip(piece, part.n);
 		if (s->length == limit)

@@ -5,11 +5,13 @@ size_t digest_bytes(enum digest_kind kind)
 	return kind == DIGEST_SHA1 ? 20 : 32;
 }
 
-void digest_init(struct digest *d)
+void digest_init(struct digest *d, enum digest_kind kind)
 {
+	const EVP_MD *md = kind == DIGEST_SHA1 ? EVP_sha1() : EVP_sha256();
+
 	d->n = 0;
 	d->md = EVP_MD_CTX_new();
-	d->failed = !d->md || EVP_DigestInit_ex(d->md, EVP_sha256(), NULL) != 1;
+	d->failed = !d->md || EVP_DigestInit_ex(d->md, md, NULL) != 1;
 }
 
 static void flush(struct digest *d)

@@ -1,5 +1,5 @@
 /*
- * digest: a SHA-256 hash that many small pieces are put into.
+ * digest: a hash that many small pieces are put into.
  *
  * OpenSSL's update costs as much as hashing 64 bytes; canonical forms come in words. So pieces are
  * collected first.
@@ -26,7 +26,7 @@ struct digest {
 
 size_t digest_bytes(enum digest_kind kind);
 
-void digest_init(struct digest *d);
+void digest_init(struct digest *d, enum digest_kind kind);
 void digest_put(struct digest *d, struct span s);
 /* The hash of what was put so far; more may follow. Number of bytes, 0 on failure. */
 size_t digest_peek(struct digest *d, uint8_t ret[DIGEST_BYTES_MAX]);

@@ -33,8 +33,7 @@ unsigned dkim_scan(
 		if (j->reason)
 			continue;
 		j->candidate = candidates++;
-		if (s->limit != BODY_WHOLE)
-			body_measure(b, s->body_form);
+		j->body = body_want(b, s->body_form, s->digest, s->limit);
 	}
 	return n;
 }
@@ -148,6 +147,9 @@ static enum dkim_result judge(const struct dkim_evidence *e, struct dkim_judgeme
 	case SIGNATURE_MATCHES:
 		break;
 	}
+	j->reason = signature_check_body(s, body_digest(e->body, j->body));
+	if (j->reason)
+		return DKIM_FAIL;
 	j->reason = check_time(s, e->now);
 	if (!j->reason)
 		j->reason = check_strength(j);

@@ -5,7 +5,8 @@
  * Story: dkim_scan() reads the signatures and refuses what the grammar or a MUST forbids;
  * dkim_verifier() gives the others to the library; dkim_ask() asks for all keys at once. When the
  * table has every answer and the body is read, dkim_judge() gives each signature its result: what
- * libopendkim does not find signed never passes, and what it does may still be too weak or too old.
+ * libopendkim does not find signed never passes, and what it does may still have another body
+ * (body.h), or be too weak or too old.
  *
  * Limits: DKIM_SIGNATURES_MAX signatures, further ones are not looked at (RFC 6376, section 6.1);
  * those of signature.h and key.h.
@@ -34,6 +35,7 @@ struct dkim_judgement {
 	bool is_test;               /* the key says t=y */
 	unsigned key_bits;          /* 0: no key */
 	int candidate;              /* number at the verifier, -1: refused before */
+	int body;                   /* number of its hash of the body */
 };
 
 const char *dkim_result_name(enum dkim_result r);

@@ -23,11 +23,13 @@
 
 #include <systemd/sd-json.h>
 
+#include "lib/jsonw.h"
 #include "mailauth/authres.h"
 #include "mailauth/from.h"
 #include "mailauth/results.h"
 
 #define EVALUATE_ROUNDS_MAX 48
+#define EVALUATION_BYTES (120u << 10) /* as JSON; with all that can be in it about half */
 
 struct evaluation {
 	struct spf_judgement spf;
@@ -72,5 +74,6 @@ bool evaluator_read(struct evaluator *v, size_t bytes);
 /* After EVALUATE_DONE. */
 const struct evaluation *evaluator_result(const struct evaluator *v);
 
-/* As mailauthd answers it and mailcheck prints it. */
+/* As mailauthd answers it, at most EVALUATION_BYTES, and mailcheck prints it. */
+void evaluation_write(struct jsonw *w, const char *key, const struct evaluation *e);
 int evaluation_to_json(const struct evaluation *e, sd_json_variant **ret);

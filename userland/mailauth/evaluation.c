@@ -1,94 +1,107 @@
 /* An evaluation as JSON. */
+#include <errno.h>
+#include <stdlib.h>
+
 #include "lib/cleanup.h"
 #include "mailauth/evaluate.h"
 
-#define IF_TEXT(key, text) \
-	SD_JSON_BUILD_PAIR_CONDITION(has_text(text), key, SD_JSON_BUILD_STRING(text))
-
-static bool has_text(const char *text)
+static void write_known(struct jsonw *w, const char *key, const char *text)
 {
-	return text && *text;
+	if (text && *text)
+		jsonw_str(w, key, text);
 }
 
-static int dkim_to_json(const struct evaluation *e, sd_json_variant **ret)
+static void write_spf(struct jsonw *w, const struct spf_judgement *j)
 {
-	int r = sd_json_variant_new_array(ret, NULL, 0);
+	jsonw_object(w, "spf");
+	jsonw_str(w, "result", spf_result_name(j->result));
+	jsonw_str(w, "domain", j->domain);
+	jsonw_str(w, "identity", j->is_helo ? "helo" : "mailfrom");
+	write_known(w, "explanation", j->explanation);
+	jsonw_end(w);
+}
 
-	for (unsigned i = 0; r >= 0 && i < e->dkim_count; i++) {
-		const struct dkim_judgement *j = &e->dkim[i];
-		r = sd_json_variant_append_arraybo(ret,
-			SD_JSON_BUILD_PAIR_STRING("result", dkim_result_name(j->result)),
-			SD_JSON_BUILD_PAIR_STRING("domain", j->signature.domain),
-			SD_JSON_BUILD_PAIR_STRING("selector", j->signature.selector),
-			SD_JSON_BUILD_PAIR_CONDITION(
-				j->key_bits > 0, "key_bits", SD_JSON_BUILD_UNSIGNED(j->key_bits)),
-			SD_JSON_BUILD_PAIR_CONDITION(
-				j->is_test, "test", SD_JSON_BUILD_BOOLEAN(true)),
-			IF_TEXT("reason", j->reason));
+static void write_dkim(struct jsonw *w, const struct dkim_judgement *j)
+{
+	jsonw_object(w, NULL);
+	jsonw_str(w, "result", dkim_result_name(j->result));
+	jsonw_str(w, "domain", j->signature.domain);
+	jsonw_str(w, "selector", j->signature.selector);
+	if (j->key_bits)
+		jsonw_u64(w, "key_bits", j->key_bits);
+	if (j->is_test)
+		jsonw_bool(w, "test", true);
+	write_known(w, "reason", j->reason);
+	jsonw_end(w);
+}
+
+static void write_dmarc(struct jsonw *w, const struct dmarc_judgement *j)
+{
+	jsonw_object(w, "dmarc");
+	jsonw_str(w, "result", dmarc_result_name(j->result));
+	jsonw_str(w, "policy", dmarc_policy_name(j->policy));
+	jsonw_str(w, "domain", j->domain);
+	jsonw_str(w, "disposition", disposition_name(j->disposition));
+	if (j->is_test)
+		jsonw_bool(w, "test", true);
+	write_known(w, "voucher", j->voucher);
+	write_known(w, "reason", j->reason);
+	jsonw_end(w);
+}
+
+static void write_arc(struct jsonw *w, const struct arc_judgement *j)
+{
+	jsonw_object(w, "arc");
+	jsonw_str(w, "result", arc_result_name(j->result));
+	jsonw_u64(w, "instances", j->count);
+	jsonw_str(w, "sealer", j->sealer);
+	write_known(w, "reason", j->reason);
+	jsonw_end(w);
+}
+
+static void write_remove(struct jsonw *w, const struct evaluation *e)
+{
+	jsonw_array(w, "remove");
+	for (unsigned i = 0; i < e->remove_count; i++) {
+		jsonw_array(w, NULL);
+		jsonw_u64(w, NULL, e->remove[i].offset);
+		jsonw_u64(w, NULL, e->remove[i].length);
+		jsonw_end(w);
 	}
-	return r;
+	jsonw_end(w);
 }
 
-static int remove_to_json(const struct evaluation *e, sd_json_variant **ret)
+void evaluation_write(struct jsonw *w, const char *key, const struct evaluation *e)
 {
-	int r = sd_json_variant_new_array(ret, NULL, 0);
-
-	for (unsigned i = 0; r >= 0 && i < e->remove_count; i++) {
-		_cleanup_(sd_json_variant_unrefp) sd_json_variant *pair = NULL;
-		r = sd_json_build(
-			&pair, SD_JSON_BUILD_ARRAY(SD_JSON_BUILD_UNSIGNED(e->remove[i].offset),
-				       SD_JSON_BUILD_UNSIGNED(e->remove[i].length)));
-		if (r >= 0)
-			r = sd_json_variant_append_array(ret, pair);
-	}
-	return r;
-}
-
-static int arc_to_json(const struct arc_judgement *j, sd_json_variant **ret)
-{
-	return sd_json_buildo(ret, SD_JSON_BUILD_PAIR_STRING("result", arc_result_name(j->result)),
-		SD_JSON_BUILD_PAIR_UNSIGNED("instances", j->count),
-		SD_JSON_BUILD_PAIR_STRING("sealer", j->sealer), IF_TEXT("reason", j->reason));
-}
-
-static int dmarc_to_json(const struct dmarc_judgement *d, sd_json_variant **ret)
-{
-	return sd_json_buildo(ret,
-		SD_JSON_BUILD_PAIR_STRING("result", dmarc_result_name(d->result)),
-		SD_JSON_BUILD_PAIR_STRING("policy", dmarc_policy_name(d->policy)),
-		SD_JSON_BUILD_PAIR_STRING("domain", d->domain),
-		SD_JSON_BUILD_PAIR_STRING("disposition", disposition_name(d->disposition)),
-		SD_JSON_BUILD_PAIR_CONDITION(d->is_test, "test", SD_JSON_BUILD_BOOLEAN(true)),
-		IF_TEXT("voucher", d->voucher), IF_TEXT("reason", d->reason));
+	jsonw_object(w, key);
+	write_spf(w, &e->spf);
+	jsonw_array(w, "dkim");
+	for (unsigned i = 0; i < e->dkim_count; i++)
+		write_dkim(w, &e->dkim[i]);
+	jsonw_end(w);
+	write_dmarc(w, &e->dmarc);
+	write_arc(w, &e->arc);
+	jsonw_object(w, "from");
+	jsonw_str(w, "domain", e->from.domain);
+	jsonw_str(w, "address", e->from.address);
+	jsonw_str(w, "display_name", e->from.display_name);
+	jsonw_end(w);
+	write_known(w, "refusal", e->refusal);
+	jsonw_str(w, "authentication_results", e->authentication_results);
+	write_remove(w, e);
+	jsonw_end(w);
 }
 
 int evaluation_to_json(const struct evaluation *e, sd_json_variant **ret)
 {
-	_cleanup_(sd_json_variant_unrefp) sd_json_variant *dkim = NULL, *ranges = NULL, *arc = NULL,
-							  *dmarc = NULL;
-	int r = dkim_to_json(e, &dkim);
+	_cleanup_free_ char *buf = malloc(EVALUATION_BYTES);
+	struct jsonw w;
 
-	if (r >= 0)
-		r = remove_to_json(e, &ranges);
-	if (r >= 0)
-		r = arc_to_json(&e->arc, &arc);
-	if (r >= 0)
-		r = dmarc_to_json(&e->dmarc, &dmarc);
-	if (r < 0)
-		return r;
-	return sd_json_buildo(ret,
-		SD_JSON_BUILD_PAIR_OBJECT("spf",
-			SD_JSON_BUILD_PAIR_STRING("result", spf_result_name(e->spf.result)),
-			SD_JSON_BUILD_PAIR_STRING("domain", e->spf.domain),
-			SD_JSON_BUILD_PAIR_STRING("identity", e->spf.is_helo ? "helo" : "mailfrom"),
-			IF_TEXT("explanation", e->spf.explanation)),
-		SD_JSON_BUILD_PAIR_VARIANT("dkim", dkim),
-		SD_JSON_BUILD_PAIR_VARIANT("dmarc", dmarc), SD_JSON_BUILD_PAIR_VARIANT("arc", arc),
-		SD_JSON_BUILD_PAIR_OBJECT("from",
-			SD_JSON_BUILD_PAIR_STRING("domain", e->from.domain),
-			SD_JSON_BUILD_PAIR_STRING("address", e->from.address),
-			SD_JSON_BUILD_PAIR_STRING("display_name", e->from.display_name)),
-		IF_TEXT("refusal", e->refusal),
-		SD_JSON_BUILD_PAIR_STRING("authentication_results", e->authentication_results),
-		SD_JSON_BUILD_PAIR_VARIANT("remove", ranges));
+	if (!buf)
+		return -ENOMEM;
+	jsonw_init(&w, buf, EVALUATION_BYTES);
+	evaluation_write(&w, NULL, e);
+	if (!jsonw_done(&w).n)
+		return -EMSGSIZE;
+	return sd_json_parse(buf, 0, ret, NULL, NULL);
 }

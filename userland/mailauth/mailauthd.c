@@ -36,16 +36,17 @@
 #include "lib/config.h"
 #include "lib/control.h"
 #include "lib/log.h"
+#include "mailauth/caller.h"
 #include "mailauth/job.h"
 #include "mailauth/settings.h"
 
 #define JOBS_MAX 512
 #define JOBS_FULL (2 * JOBS_MAX)
-#define CONNECTIONS_MAX (2 * JOBS_FULL)
 #define FILES_MAX 8192
 #define HELO_BYTES_MAX 1024
 #define ERROR_REFUSED "io.sekisho.MailAuth.Refused"
 #define ERROR_BUSY "io.sekisho.MailAuth.Busy"
+#define ERROR_PARAMETER "org.varlink.service.InvalidParameter"
 
 struct service {
 	sd_event *event;
@@ -53,6 +54,7 @@ struct service {
 	struct resolve_counters dns;
 	struct judge judge;
 	struct settings settings;
+	struct callers callers;
 	struct call *newest, *oldest;
 	unsigned in_flight;
 	uint64_t evaluated;
@@ -66,7 +68,7 @@ struct service {
 /* One Evaluate that has no reply yet. */
 struct call {
 	struct service *service;
-	sd_varlink *link;
+	struct caller *caller;
 	struct job *job;
 	struct call *older, *newer;
 };
@@ -79,17 +81,16 @@ static void call_free(struct call *c)
 	*(c->newer ? &c->newer->older : &s->newest) = c->older;
 	s->in_flight--;
 	job_free(c->job);
-	sd_varlink_unref(c->link);
 	free(c);
 }
 
-static struct call *call_new(struct service *s, sd_varlink *link)
+static struct call *call_new(struct service *s, struct caller *caller)
 {
 	struct call *c = calloc(1, sizeof(*c));
 
 	if (!c)
 		return NULL;
-	*c = (struct call){.service = s, .link = sd_varlink_ref(link), .older = s->newest};
+	*c = (struct call){.service = s, .caller = caller, .older = s->newest};
 	*(s->newest ? &s->newest->newer : &s->oldest) = c;
 	s->newest = c;
 	s->in_flight++;
@@ -109,48 +110,66 @@ static void hurry_oldest(struct service *s)
 
 static void on_evaluated(struct job *j, const struct evaluation *e, void *ctx)
 {
-	_cleanup_(sd_json_variant_unrefp) sd_json_variant *v = NULL;
+	static char reply[EVALUATION_BYTES];
 	struct call *c = ctx;
-	int r = evaluation_to_json(e, &v);
+	struct jsonw w;
 
 	(void)j;
+	jsonw_init(&w, reply, sizeof(reply));
+	jsonw_object(&w, NULL);
+	evaluation_write(&w, "parameters", e);
+	jsonw_end(&w);
+	struct span text = jsonw_done(&w);
 	c->service->evaluated++;
 	c->service->dmarc[e->dmarc.result]++;
 	c->service->vouched += *e->dmarc.voucher != 0;
-	if (r >= 0)
-		r = sd_varlink_reply(c->link, v); /* fails when maild has hung up: nobody waits */
+	if (text.n)
+		caller_reply(c->caller, text);
 	else
-		sd_varlink_error_errno(c->link, r);
+		caller_error(c->caller, ERROR_REFUSED, "why", "the answer is too long");
 	call_free(c);
 }
 
-static int refuse(struct service *s, sd_varlink *link, const char *why)
+static void refuse(struct service *s, struct caller *caller, const char *why)
 {
 	s->refused++;
-	return sd_varlink_errorbo(link, ERROR_REFUSED, SD_JSON_BUILD_PAIR_STRING("why", why));
+	caller_error(caller, ERROR_REFUSED, "why", why);
 }
 
-static int start(struct service *s, sd_varlink *link, struct job_request *request)
+static void start(struct service *s, struct caller *caller, struct job_request *request)
 {
-	struct call *c = call_new(s, link);
+	struct call *c = call_new(s, caller);
 	int r;
 
-	if (!c)
-		return -ENOMEM;
+	if (!c) {
+		refuse(s, caller, strerror(ENOMEM));
+		return;
+	}
 	request->ctx = c;
 	request->done = on_evaluated;
 	r = job_start(s->event, s->resolver, request, &c->job);
 	if (r >= 0)
-		return 0;
+		return;
 	call_free(c);
-	if (r == -EBADF)
-		return refuse(
-			s, link, "the message is not a memfd sealed against writing and shrinking");
-	return r == -EFBIG ? refuse(s, link, "message too large") : r;
+	refuse(s, caller,
+		r == -EBADF   ? "the message is not a memfd sealed against writing and shrinking"
+		: r == -EFBIG ? "message too large"
+			      : strerror(-r));
 }
 
-static int on_evaluate(sd_varlink *link, sd_json_variant *parameters,
-	sd_varlink_method_flags_t flags, void *userdata)
+/* False: there is none. */
+static bool make_room(struct service *s)
+{
+	if (s->in_flight >= JOBS_FULL) {
+		s->busy++;
+		return false;
+	}
+	if (s->in_flight >= JOBS_MAX)
+		hurry_oldest(s);
+	return true;
+}
+
+static void on_evaluate(struct caller *caller, sd_json_variant *parameters, int passed, void *ctx)
 {
 	static const sd_json_dispatch_field fields[] = {
 		{"ip", SD_JSON_VARIANT_STRING, sd_json_dispatch_const_string,
@@ -163,31 +182,32 @@ static int on_evaluate(sd_varlink *link, sd_json_variant *parameters,
 			offsetof(struct job_request, authserv_id), SD_JSON_MANDATORY},
 		{0},
 	};
-	struct service *s = userdata;
+	struct service *s = ctx;
 	struct job_request request = {.envelope.now = time(NULL), .judge = &s->judge};
-	_cleanup_close_ int fd = -1;
-	int r = sd_varlink_dispatch(link, parameters, fields, &request);
+	_cleanup_close_ int fd = passed;
+	const char *bad = "parameters";
+	int r = parameters ? sd_json_dispatch_full(parameters, fields, NULL,
+				     SD_JSON_ALLOW_EXTENSIONS, &request, &bad)
+			   : -EINVAL;
 
-	(void)flags;
-	if (r != 0)
-		return r;
-	if (!authres_is_id(request.authserv_id))
-		return sd_varlink_error_invalid_parameter_name(link, "authserv_id");
-	if (strlen(request.envelope.helo) > HELO_BYTES_MAX ||
-		strlen(request.envelope.mail_from) > HELO_BYTES_MAX)
-		return refuse(s, link, "helo or mail_from too long");
-	if (s->in_flight >= JOBS_FULL) {
-		s->busy++;
-		return sd_varlink_error(link, ERROR_BUSY, NULL);
+	if (r >= 0 && !authres_is_id(request.authserv_id)) {
+		bad = "authserv_id";
+		r = -EINVAL;
 	}
-	if (s->in_flight >= JOBS_MAX)
-		hurry_oldest(s);
-	fd = sd_varlink_take_fd(link, 0);
-	if (fd < 0)
-		return refuse(s, link, "no descriptor with the message");
-	request.fd = fd;
-	request.envelope.receiver = request.authserv_id;
-	return start(s, link, &request);
+	if (r < 0)
+		caller_error(caller, ERROR_PARAMETER, "parameter", bad ? bad : "parameters");
+	else if (strlen(request.envelope.helo) > HELO_BYTES_MAX ||
+		 strlen(request.envelope.mail_from) > HELO_BYTES_MAX)
+		refuse(s, caller, "helo or mail_from too long");
+	else if (fd < 0)
+		refuse(s, caller, "no descriptor with the message");
+	else if (make_room(s)) {
+		request.fd = fd;
+		request.envelope.receiver = request.authserv_id;
+		start(s, caller, &request);
+	} else {
+		caller_error(caller, ERROR_BUSY, NULL, NULL);
+	}
 }
 
 static int status(void *ctx, sd_json_variant **ret)
@@ -268,19 +288,15 @@ static int service_run(struct service *s)
 {
 	static const struct control_ops ops = {
 		.daemon = "mailauthd", .status = status, .check = check, .reload = reload};
-	_cleanup_(sd_varlink_server_unrefp) sd_varlink_server *control = NULL, *server = NULL;
+	_cleanup_(sd_varlink_server_unrefp) sd_varlink_server *control = NULL;
 	int r = control_new(s->event, &ops, s, &control);
 
+	s->callers = (struct callers){.event = s->event,
+		.method = "io.sekisho.MailAuth.Evaluate",
+		.on_call = on_evaluate,
+		.ctx = s};
 	if (r >= 0)
-		r = control_listen(s->event, "mailauth", s, &server);
-	if (r >= 0)
-		r = sd_varlink_server_bind_method(
-			server, "io.sekisho.MailAuth.Evaluate", on_evaluate);
-	/* all of them are maild's: one connection a mail */
-	if (r >= 0)
-		r = sd_varlink_server_set_connections_max(server, CONNECTIONS_MAX);
-	if (r >= 0)
-		r = sd_varlink_server_set_connections_per_uid_max(server, CONNECTIONS_MAX);
+		r = callers_listen(&s->callers, "mailauth");
 	if (r >= 0)
 		r = sd_event_set_signal_exit(s->event, true);
 	if (r >= 0)
@@ -291,6 +307,7 @@ static int service_run(struct service *s)
 	r = sd_event_loop(s->event);
 	while (s->oldest)
 		call_free(s->oldest);
+	callers_close(&s->callers);
 	return r;
 }
 

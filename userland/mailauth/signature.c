@@ -288,7 +288,7 @@ static size_t header_hash(
 	struct digest d;
 	size_t n;
 
-	digest_init(&d);
+	digest_init(&d, DIGEST_SHA256);
 	while (name_next(&rest, &first, &name)) {
 		const struct field *f = select_field(s, m, taken, name);
 		if (f)
@@ -338,6 +338,14 @@ const char *signature_check_key(const struct signature *s, const struct key *k)
 	return k->takes[s->digest] ? NULL : "key is for another hash";
 }
 
+const char *signature_check_body(const struct signature *s, struct span hash)
+{
+	uint8_t bh[DIGEST_BYTES_MAX];
+	ptrdiff_t n = decode(s->bh, bh, sizeof(bh));
+
+	return n > 0 && span_eq(span_of(bh, (size_t)n), hash) ? NULL : "body hash does not match";
+}
+
 enum signature_outcome signature_verify_hash(
 	const struct signature *s, const struct key *k, struct span hash, const char **ret_why)
 {
@@ -358,15 +366,12 @@ enum signature_outcome signature_verify_hash(
 enum signature_outcome signature_verify(const struct signature *s, const struct message *m,
 	const struct key *k, struct span body, const char **ret_why)
 {
-	uint8_t hash[DIGEST_BYTES_MAX] = {0}, bh[DIGEST_BYTES_MAX];
+	uint8_t hash[DIGEST_BYTES_MAX] = {0};
 	size_t hash_n = header_hash(s, m, hash);
-	ptrdiff_t n = decode(s->bh, bh, sizeof(bh));
 	enum signature_outcome r = signature_verify_hash(s, k, span_of(hash, hash_n), ret_why);
 
 	if (r != SIGNATURE_MATCHES)
 		return r;
-	if (n > 0 && span_eq(span_of(bh, (size_t)n), body))
-		return SIGNATURE_MATCHES;
-	*ret_why = "body hash does not match";
-	return SIGNATURE_DIFFERS;
+	*ret_why = signature_check_body(s, body);
+	return *ret_why ? SIGNATURE_DIFFERS : SIGNATURE_MATCHES;
 }

@@ -56,6 +56,8 @@ bool signature_key_name(const struct signature *s, char ret[DNS_NAME_BYTES]);
 bool signature_names(const struct signature *s, struct span name);
 /* NULL, or why a key is none for this signature. */
 const char *signature_check_key(const struct signature *s, const struct key *k);
+/* NULL, or why bh= is not this hash of the body. An empty one is no hash. */
+const char *signature_check_body(const struct signature *s, struct span hash);
 /* The header part of a message signature of ARC, all of which hash with SHA-256. body: the body's
  * hash. */
 enum signature_outcome signature_verify(const struct signature *s, const struct message *m,

@@ -23,6 +23,7 @@ struct verifier {
 	DKIM *dkim;
 	size_t at; /* of the body */
 	bool is_read;
+	bool wants_body;
 	bool is_ended;
 	unsigned count;
 	struct candidate list[VERIFIER_SIGNATURES_MAX];
@@ -158,8 +159,10 @@ struct verifier *verifier_new(
 	if (!v)
 		return NULL;
 	v->message = m;
-	for (unsigned i = 0; i < count && i < VERIFIER_SIGNATURES_MAX; i++)
+	for (unsigned i = 0; i < count && i < VERIFIER_SIGNATURES_MAX; i++) {
 		v->list[v->count++].signature = signatures[i];
+		v->wants_body |= signatures[i]->limit != BODY_WHOLE;
+	}
 	v->dkim = lib ? dkim_verify(lib, (const u_char *)"message", NULL, &status) : NULL;
 	if (!v->dkim || dkim_set_user_context(v->dkim, v) != DKIM_STAT_OK || !feed_header(v)) {
 		verifier_free(v);
@@ -199,7 +202,7 @@ bool verifier_read(struct verifier *v, size_t bytes)
 {
 	struct span body = v->message->body, rest = span_skip(body, v->at);
 
-	if (v->is_read)
+	if (v->is_read || !v->wants_body)
 		return true;
 	rest = span_take(rest, bytes < rest.n ? bytes : rest.n);
 	feed_body(v, rest);
@@ -229,6 +232,7 @@ static void end(struct verifier *v)
 enum signature_outcome verifier_judge(struct verifier *v, unsigned signature, const char **ret_why)
 {
 	struct candidate *c = &v->list[signature];
+	bool passed;
 	int error;
 
 	if (!v->is_ended)
@@ -239,21 +243,16 @@ enum signature_outcome verifier_judge(struct verifier *v, unsigned signature, co
 	if (!(dkim_sig_getflags(c->info) & DKIM_SIGFLAG_PROCESSED))
 		dkim_sig_process(v->dkim, c->info);
 	error = dkim_sig_geterror(c->info);
+	passed = dkim_sig_getflags(c->info) & DKIM_SIGFLAG_PASSED;
+	/* That of a signature that has passed is about the body, of which the library has none. */
 	if (error == DKIM_SIGERROR_BADSIG) {
-		*ret_why = "signature does not match";
-		return SIGNATURE_DIFFERS;
+		*ret_why = passed ? NULL : "signature does not match";
+		return passed ? SIGNATURE_MATCHES : SIGNATURE_DIFFERS;
 	}
 	if (error != DKIM_SIGERROR_OK && error != DKIM_SIGERROR_UNKNOWN) {
 		*ret_why = dkim_sig_geterrorstr(error);
 		return SIGNATURE_UNUSABLE;
 	}
-	if (!(dkim_sig_getflags(c->info) & DKIM_SIGFLAG_PASSED)) {
-		*ret_why = "signature cannot be verified";
-		return SIGNATURE_UNUSABLE;
-	}
-	if (dkim_sig_getbh(c->info) != DKIM_SIGBH_MATCH) {
-		*ret_why = "body hash does not match";
-		return SIGNATURE_DIFFERS;
-	}
-	return SIGNATURE_MATCHES;
+	*ret_why = passed ? NULL : "signature cannot be verified";
+	return passed ? SIGNATURE_MATCHES : SIGNATURE_UNUSABLE;
 }

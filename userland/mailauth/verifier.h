@@ -2,12 +2,13 @@
  * verifier: libopendkim, which verifies the DKIM signatures of a message (RFC 6376).
  *
  * Story: verifier_new() gives the library the header, with those signatures that the guard
- * (signature.h) has accepted; verifier_read() feeds the body, as many bytes as the caller has time
- * for. When both the body and the keys are there, verifier_set_key() hands each signature its
- * record and verifier_judge() says what the library found. It sees neither DNS nor a clock.
+ * (signature.h) has accepted. When the keys are there, verifier_set_key() hands each signature its
+ * record and verifier_judge() says what the library found: has the key signed this header, bh= in
+ * it? Whether bh= is the body's is dkim.c's to ask: body.h reads it once for all signatures, where
+ * the library would make each form byte by byte. It sees neither DNS nor a clock.
  *
- * A body whose last line has no end gets one: without it the library makes another simple form of
- * a body that comes in portions.
+ * With a signature that has l= the library insists on a body as long: verifier_read() feeds it
+ * then, as many bytes as the caller has time for.
  *
  * The library's own limits of key size and time are set out of the way: dkim.c judges both after
  * the arithmetic. Its settings are made once and serve all messages of the process.
@@ -31,7 +32,7 @@ struct verifier;
 struct verifier *verifier_new(
 	const struct message *m, const struct signature *const *signatures, unsigned count);
 void verifier_free(struct verifier *v);
-/* Feeds about so many bytes of the body. True: nothing is left to do. */
+/* Feeds about so many bytes of the body, if it is wanted. True: nothing is left to do. */
 bool verifier_read(struct verifier *v, size_t bytes);
 /* Before the first verifier_judge(). The record must outlive it. */
 void verifier_set_key(struct verifier *v, unsigned signature, struct span record);

@@ -18,7 +18,7 @@ static void verify(const struct message *m, enum signature_kind kind, const stru
 
 	if (!signature_read(&s, kind, f)) {
 		signature_key_name(&s, name);
-		want = body_want(b, s.body_form, s.limit);
+		want = body_want(b, s.body_form, s.digest, s.limit);
 		while (!body_step(b, 5))
 			;
 		if (!k->why && kind == SIGNATURE_ARC_MESSAGE)

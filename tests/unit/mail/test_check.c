@@ -5,8 +5,6 @@
 
 #include "unit.h"
 
-extern const struct mail_check check_auth, check_scan;
-
 #define MESSAGE "A: 1\r\nAuthentication-Results: forged\r\nB: 2\r\n\r\nbody\r\n"
 #define SPF "\"spf\":{\"result\":\"pass\",\"domain\":\"a.example\"},"
 #define DKIM "\"dkim\":[{\"result\":\"pass\",\"domain\":\"a.example\",\"selector\":\"s\"}],"

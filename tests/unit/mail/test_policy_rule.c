@@ -15,6 +15,14 @@ static int parse(const char *text)
 	return policy_parse(v, &policy);
 }
 
+#define LISTS \
+	"{\"name\":\"nets\",\"address\":[\"10.0.0.0/8\",\"192.0.2.128/25\"]}," \
+	"{\"name\":\"senders\",\"domain\":[\"EXAMPLE.org\"]}," \
+	"{\"name\":\"authors\",\"domain\":[\"x.example\",\"bank.example\"]}," \
+	"{\"name\":\"names\",\"domain\":[\"host.example\"]}," \
+	"{\"name\":\"others\",\"address\":[\"2001:db8::/32\"]," \
+	"\"domain\":[\"nk.example\",\"a.mail.example.org\"]}"
+
 /* One condition against one message. */
 static void test_holds(void **state)
 {
@@ -50,6 +58,13 @@ static void test_holds(void **state)
 		{"\"attachment-name\":[\"*.iso\"]", false},
 		{"\"attachment-type\":[\"application/*\"]", true},
 		{"\"attachment-type\":[\"image/*\"]", false},
+		{"\"list\":[\"nets\"]", true},
+		{"\"list\":[\"senders\"]", true},
+		{"\"list\":[\"authors\"]", true},
+		{"\"list\":[\"names\"]", true},
+		{"\"list\":[\"others\"]", false},
+		{"\"list\":[\"others\",\"nets\"]", true},
+		{"\"list\":[\"unknown\"]", false},
 		{"\"larger-than\":10", true},
 		{"\"larger-than\":100000", false},
 		{"\"smaller-than\":10", false},
@@ -61,10 +76,11 @@ static void test_holds(void **state)
 		.dkim = {{.result = "permerror"}},
 		.dkim_count = 1,
 		.dmarc = {.result = "fail", .policy = "quarantine"},
-		.from = {.address = "boss@bank.example"},
+		.from = {.address = "boss@bank.example", .domain = "bank.example"},
 		.scan = {.result = "clean", .facts = "encrypted-archive ppap"}};
 	char *rcpt[] = {"a@first.example", "b@second.example"};
 	const struct envelope e = {.client = {.ip = "192.0.2.200"},
+		.helo = "MX.host.example",
 		.mail_from = "A@mail.example.org",
 		.rcpt = rcpt,
 		.rcpt_count = 2};
@@ -72,10 +88,10 @@ static void test_holds(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct policy_subject s = {.findings = &f, .envelope = &e, .text = SPAN_LIT(text)};
-		char config[256];
+		char config[1024];
 
 		snprintf(config, sizeof(config),
-			"{\"rule\":[{\"name\":\"r\",\"action\":\"tag\"%s%s}]}",
+			"{\"list\":[" LISTS "],\"rule\":[{\"name\":\"r\",\"action\":\"tag\"%s%s}]}",
 			rows[i].rule[0] ? "," : "", rows[i].rule);
 		assert_int_equal(parse(config), 0);
 		assert_int_equal(policy.rule_count, 1);

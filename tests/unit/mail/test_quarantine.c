@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -34,6 +35,7 @@ static uint64_t put(struct quarantine *q, const char *subject, size_t bytes)
 	const struct iovec runs[] = {{"A: b\r\n", 6}, {text, bytes}};
 	struct quarantine_entry e = {.client = "192.0.2.1",
 		.server = "192.0.2.2:25",
+		.vlan = 10,
 		.sender = "a'; DROP TABLE message; --@b",
 		.recipients = "x@y\nz@y",
 		.subject = (char *)subject,
@@ -72,6 +74,7 @@ static void test_put_get_remove(void **state)
 	quarantine_close(q);
 	q = open_it(); /* it is still there */
 	assert_int_equal(quarantine_get(q, id, &e), 0);
+	assert_int_equal(e.vlan, 10);
 	assert_string_equal(e.sender, "a'; DROP TABLE message; --@b");
 	assert_string_equal(e.recipients, "x@y\nz@y");
 	assert_string_equal(e.subject, "one");
@@ -137,6 +140,72 @@ static void test_limits(void **state)
 	quarantine_close(q);
 }
 
+/* An index from before VLANs were kept: its messages came in none. */
+static void test_old_index(void **state)
+{
+	struct quarantine *q = open_it();
+	uint64_t id = put(q, "old", 3);
+	struct quarantine_entry e;
+	char path[80];
+	sqlite3 *db = NULL;
+
+	(void)state;
+	quarantine_close(q);
+	snprintf(path, sizeof(path), "%s/index.db", folder);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "ALTER TABLE message DROP COLUMN vlan", NULL, NULL, NULL),
+		SQLITE_OK);
+	sqlite3_close(db);
+	q = open_it();
+	assert_int_equal(quarantine_get(q, id, &e), 0);
+	assert_int_equal(e.vlan, 0);
+	quarantine_entry_free(&e);
+	assert_int_equal(quarantine_remove(q, id), 0);
+	quarantine_close(q);
+}
+
+/* The clock cannot be turned on: the message is made older. */
+static void make_older(uint64_t id, int days)
+{
+	char path[80], statement[128];
+	sqlite3 *db = NULL;
+
+	snprintf(path, sizeof(path), "%s/index.db", folder);
+	snprintf(statement, sizeof(statement),
+		"UPDATE message SET time = time - %d WHERE id = %llu", days * 86400,
+		(unsigned long long)id);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, statement, NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_changes(db), 1);
+	sqlite3_close(db);
+}
+
+static void test_age(void **state)
+{
+	struct quarantine *q = open_it();
+
+	(void)state;
+	quarantine_limit(q, 1u << 30, 30);
+	uint64_t old = put(q, "old", 10), older = put(q, "older", 10), young = put(q, "young", 10);
+	expired_count = 0;
+	quarantine_close(q);
+	make_older(old, 31);
+	make_older(older, 32);
+	make_older(young, 29);
+	q = open_it();
+	/* no limit of days: they stay */
+	quarantine_limit(q, 1u << 30, 0);
+	assert_int_equal(files(), 3);
+	quarantine_limit(q, 1u << 30, 30);
+	assert_int_equal(files(), 1);
+	assert_int_equal(expired_count, 2);
+	assert_true(expired[0] == old || expired[1] == old);
+	assert_true(expired[0] == older || expired[1] == older);
+	quarantine_limit(q, 1u << 30, 28);
+	assert_int_equal(files(), 0);
+	quarantine_close(q);
+}
+
 static int folder_new(void **state)
 {
 	(void)state;
@@ -159,6 +228,7 @@ static int folder_end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_put_get_remove),
-		cmocka_unit_test(test_leftovers_go), cmocka_unit_test(test_limits)};
+		cmocka_unit_test(test_leftovers_go), cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_age), cmocka_unit_test(test_old_index)};
 	return cmocka_run_group_tests(tests, folder_new, folder_end);
 }

@@ -36,7 +36,7 @@ static void sign(EVP_PKEY *key, const char *tags, char *ret, size_t size)
 	uint8_t hash[DIGEST_BYTES_MAX];
 	size_t n = sizeof(sig);
 	struct digest d;
-	int want = body_want(b, CANON_SIMPLE, BODY_WHOLE);
+	int want = body_want(b, CANON_SIMPLE, DIGEST_SHA256, BODY_WHOLE);
 	EVP_MD_CTX *c = EVP_MD_CTX_new();
 
 	while (!body_step(b, 100))
@@ -48,7 +48,7 @@ static void sign(EVP_PKEY *key, const char *tags, char *ret, size_t size)
 		b64, tags);
 	message_read(&m, span_str(ret));
 	const char *value = strstr(ret, "b=AAAA") + 2;
-	digest_init(&d);
+	digest_init(&d, DIGEST_SHA256);
 	canon_field(&d, &m.fields[1], CANON_SIMPLE, (struct span){0}, true);
 	canon_field(&d, &m.fields[0], CANON_SIMPLE, span_of(value, 4), false);
 	assert_int_equal(digest_peek(&d, hash), 32);
