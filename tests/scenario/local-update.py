@@ -3,7 +3,7 @@
 scand. The rule engine is played by a script here (ENGINE), so that what it says is in our hand; only the last case,
 which measures memory, has the real one.
 
-B names the build folder, SUITES the folder of the suites. Reports `ok NAME`, `not ok NAME WHY`, `skip NAME WHY`.
+B names the build folder, SUITES the folder of the suites; arguments name single cases. Reports `ok NAME`, `not ok NAME WHY`, `skip NAME WHY`.
 """
 import base64
 import fcntl
@@ -115,7 +115,8 @@ def start(name, *argv, wait):
     path = RUN / (wait + ".varlink")
     path.unlink(missing_ok=True)
     children[name] = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=dict(
-        os.environ, SEKISHO_RUN=str(RUN), SEKISHO_DATA=str(DATA), SEKISHO_SHARE=str(SHARE), SEKISHO_BIN=str(BIN)))
+        os.environ, SEKISHO_RUN=str(RUN), SEKISHO_DATA=str(DATA), SEKISHO_SHARE=str(SHARE), SEKISHO_BIN=str(BIN),
+        SEKISHO_MEMINFO=str(TOP / "meminfo")))
     for _ in range(300):
         if path.exists():
             return
@@ -717,6 +718,39 @@ def both_at_once():
     assert peak[0] < 1024 * 1024, "more than half of a 2 GB box: %d kB" % peak[0]
 
 
+def memory(megabytes):
+    (TOP / "meminfo").write_text("MemAvailable: %d kB\n" % (megabytes << 10))
+
+
+def goes_on_with_little_memory():
+    """The trial of a database is cut short where it needs nearly all there is; scand then changes serially, and goes back
+    by itself from one that is bad."""
+    lines = ["Little-%d:0:*:%s\n" % (i, hashlib.sha256(b"l%d" % i).hexdigest()[:40]) for i in range(700000)]
+    reconfigure(demo=("clamav", "demo.ndb"))
+    memory(193)
+    try:
+        published["/demo.ndb"] = "".join(lines).encode()
+        r = update("demo")
+        assert (r["result"], r["count"]) == ("installed", 700000), r
+        assert [e.get("cut_short") for e in events() if e["step"] == "verify"][-1], events()[-4:]
+        status = call("scand", "io.sekisho.Daemon.Status")[1]["status"]
+        assert status["reload"]["mode"] == "serial" and status["signatures"] > 700000, status
+        good = current("clamav")
+        published["/demo.ndb"] = "".join(lines + ["Broken:0:*:zz\n"]).encode()
+        r = update("demo")
+        assert r["result"] == "failed" and events()[-1]["step"] == "activate", (r, events()[-1])
+        assert current("clamav") == good and call("scand", "io.sekisho.Daemon.Status")[1]["status"]["signatures"] > 700000
+        published["/demo.ndb"] = "".join(["Broken:0:*:zz\n"] + lines).encode()
+        r = update("demo")
+        assert r["result"] == "failed" and events()[-1]["step"] == "verify" and "refuses it" in r["why"], r
+        memory(150)
+        r = update("demo")
+        assert r["result"] == "failed" and events()[-1]["step"] == "activate", (r, events()[-1])
+        assert current("clamav") == good
+    finally:
+        memory(1 << 20)
+
+
 def says_who_is_missing():
     stop("install")
     (RUN / "install.varlink").unlink()
@@ -754,7 +788,7 @@ CASES = [installs_rules, asks_by_etag, knows_the_content_again, refuses_bad_rule
          scans_with_the_image, changes_the_database, refuses_bad_databases, goes_back_when_the_engine_refuses,
          scans_while_it_changes, edits_rules, takes_out_what_is_gone, asks_for_confirmation,
          checks_sums_and_signatures, installs_lists, looks_after_the_engine, waits_as_told, goes_through_a_proxy, keeps_to_the_bandwidth,
-         checks_certificates, survives_a_full_disk, warns_of_age, both_at_once, says_who_is_missing, reloads]
+         checks_certificates, survives_a_full_disk, warns_of_age, both_at_once, goes_on_with_little_memory, says_who_is_missing, reloads]
 
 for folder in (RUN, DATA, BIN):
     folder.mkdir()
@@ -762,6 +796,7 @@ shutil.copytree("rootfs/overlay/usr/share/sekisho/clamav", SHARE / "clamav")
 (BIN / "inspectd").write_text(ENGINE.replace("{top}", str(TOP)))
 (BIN / "inspectd").chmod(0o755)
 (BIN / "scand").symlink_to(os.path.abspath(B + "/bin/scand"))
+memory(1 << 20)
 mirror = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Mirror)
 threading.Thread(target=mirror.serve_forever, daemon=True).start()
 failed = 0
@@ -771,7 +806,7 @@ try:
     start("verify", B + "/bin/updated", "verify", wait="verify")
     start("fetch", B + "/bin/updated", "fetch", wait="updated")
     start("scand", B + "/bin/scand", wait="scand")
-    for case in CASES:
+    for case in [c for c in CASES if c.__name__ in (sys.argv[1:] or c.__name__)]:
         name = "update: " + case.__name__.replace("_", " ")
         try:
             case()

@@ -16,6 +16,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/log.h"
+#include "lib/memory.h"
 #include "lib/path.h"
 #include "scan/local.h"
 
@@ -27,15 +28,16 @@ static uint64_t now_ms(void)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
-/* Second field of statm (proc(5)). */
-static uint64_t resident_bytes(void)
+/* "VmRSS:", "VmHWM:" (proc_pid_status(5)). */
+static uint64_t status_bytes(const char *key)
 {
-	_cleanup_fclose_ FILE *f = fopen("/proc/self/statm", "re");
-	unsigned long size, resident;
+	_cleanup_fclose_ FILE *f = fopen("/proc/self/status", "re");
+	char line[128];
 
-	if (!f || fscanf(f, "%lu %lu", &size, &resident) != 2)
-		return 0;
-	return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
+	while (f && fgets(line, sizeof(line), f))
+		if (strncmp(line, key, strlen(key)) == 0)
+			return strtoull(line + strlen(key), NULL, 10) << 10;
+	return 0;
 }
 
 /* The folder has the version in its name; without one it is what came with the image. */
@@ -145,6 +147,7 @@ static int keeper_run(const struct keeper_plan *plan, int report_fd)
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);
 	sigprocmask(SIG_SETMASK, &child, NULL);
+	memory_volunteer(true); /* until it serves: what serves now is worth more */
 	int r = engine_init();
 	if (r == 0)
 		r = engine_make(plan, &report, &engine, &why);
@@ -157,7 +160,9 @@ static int keeper_run(const struct keeper_plan *plan, int report_fd)
 	}
 	report.good = true;
 	report.signatures = engine_signatures(engine);
-	report.bytes = resident_bytes();
+	report.bytes = status_bytes("VmRSS:");
+	report.peak_bytes = status_bytes("VmHWM:");
+	memory_volunteer(false);
 	return keeper_serve(plan, engine, &report, report_fd) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 

@@ -33,7 +33,8 @@ struct keeper_report {
 	unsigned signatures;
 	unsigned workers;
 	unsigned local_files, local_refused;
-	uint64_t bytes; /* resident, after compiling */
+	uint64_t bytes;      /* resident, after compiling */
+	uint64_t peak_bytes; /* while it loaded */
 	uint64_t load_ms;
 	char database[64];
 	char why[256];

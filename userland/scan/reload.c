@@ -6,19 +6,35 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <systemd/sd-daemon.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "lib/cleanup.h"
-#include "lib/log.h"
+#include "lib/memory.h"
 #include "scan/call.h"
 
-#define SPARE_BYTES (256ull << 20) /* for workers and the rest of the box */
-#define TURN_AWAY_MS 20            /* for the call to come in behind the connection */
+#define TURN_AWAY_MS 20 /* for the call to come in behind the connection */
 #define DRAIN_MS ((POOL_DRAIN_S + 5) * 1000)
+#define LOOK_US 20000 /* between two looks whether a process has ended */
+
+struct reload {
+	sd_event *event;
+	struct keeper *keeper; /* the owner's */
+	struct keeper next;    /* hand-over: the one that loads */
+	struct keeper_plan plan, before;
+	struct reload_outcome outcome;
+	reload_done_fn *done;
+	void *ctx;
+	sd_event_source *report, *calls, *tick;
+	uint64_t start, gap_start, deadline;
+	int error; /* of the new plan; the old one is being loaded again */
+	char *why;
+	/* What the tick waits for: the end of the keeper, and then this; NULL: its report. */
+	int (*then)(struct reload *r);
+};
 
 static uint64_t now_ms(void)
 {
@@ -28,36 +44,56 @@ static uint64_t now_ms(void)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
-static uint64_t available_bytes(void)
-{
-	_cleanup_fclose_ FILE *f = fopen("/proc/meminfo", "re");
-	char line[128];
-	unsigned long kb;
-
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "MemAvailable: %lu kB", &kb) == 1)
-			return (uint64_t)kb << 10;
-	return 0;
-}
-
-enum reload_mode reload_choose(enum reload_mode setting, uint64_t engine_bytes)
+enum reload_mode reload_choose(enum reload_mode setting, uint64_t peak_bytes)
 {
 	if (setting != RELOAD_AUTO)
 		return setting;
-	/* A new database is about as large as the old one, and loading needs a little more. */
-	return available_bytes() > engine_bytes + engine_bytes / 4 + SPARE_BYTES ? RELOAD_HANDOVER
-										 : RELOAD_SERIAL;
+	/* A new database is about as large as the old one. */
+	return memory_available() > peak_bytes + peak_bytes / 8 + RELOAD_SPARE_BYTES
+		       ? RELOAD_HANDOVER
+		       : RELOAD_SERIAL;
+}
+
+void reload_cancel(struct reload *r)
+{
+	if (!r)
+		return;
+	sd_event_source_disable_unref(r->report);
+	sd_event_source_disable_unref(r->calls);
+	sd_event_source_disable_unref(r->tick);
+	free(r->why);
+	free(r);
+}
+
+static int finish(struct reload *r)
+{
+	struct reload_outcome o = r->outcome;
+	_cleanup_free_ char *why = take_ptr(r->why);
+	reload_done_fn *done = r->done;
+	void *ctx = r->ctx;
+	int error = r->error;
+
+	o.good = error == 0;
+	o.took_ms = now_ms() - r->start;
+	if (r->gap_start)
+		o.gap_ms = now_ms() - r->gap_start;
+	reload_cancel(r);
+	done(ctx, &o, error, why);
+	return 0;
 }
 
 /* One connection that nobody can serve now. What it sent is read, so that closing does not look
  * like a reset to it. */
-static void call_turn_away(int listen_fd, struct reload_outcome *out)
+static int on_call(sd_event_source *s, int fd, uint32_t revents, void *userdata)
 {
 	static char scrap[CALL_BYTES_MAX];
-	struct call c = {.connection = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC), .message = -1};
+	struct reload *r = userdata;
+	struct call c = {.connection = accept4(fd, NULL, NULL, SOCK_CLOEXEC), .message = -1};
 
+	(void)s;
+	(void)revents;
 	if (c.connection < 0)
-		return;
+		return 0;
 	struct pollfd p = {.fd = c.connection, .events = POLLIN};
 	poll(&p, 1, TURN_AWAY_MS);
 	call_error(&c, "io.sekisho.Scan.Reloading", "the signatures are being loaded");
@@ -65,112 +101,162 @@ static void call_turn_away(int listen_fd, struct reload_outcome *out)
 	while (recv(c.connection, scrap, sizeof(scrap), MSG_DONTWAIT) > 0)
 		;
 	call_close(&c);
-	out->deferred++;
-}
-
-/* Until the keeper has reported. turn_away: nobody else accepts. */
-static void keeper_await(struct keeper *k, bool turn_away, struct reload_outcome *out)
-{
-	struct pollfd p[2] = {{.fd = k->report_fd, .events = POLLIN},
-		{.fd = k->plan.listen_fd, .events = POLLIN}};
-	uint64_t deadline = now_ms() + RELOAD_S * 1000;
-
-	for (;;) {
-		poll(p, turn_away ? 2 : 1, 1000);
-		sd_notify(0, "WATCHDOG=1");
-		if (p[0].revents) {
-			keeper_read(k);
-			return;
-		}
-		if (turn_away && p[1].revents)
-			call_turn_away(k->plan.listen_fd, out);
-		if (now_ms() >= deadline)
-			kill(k->pid, SIGKILL); /* its end is the report */
-	}
-}
-
-/* Until the process has ended; its drain is bounded by itself. */
-static void keeper_bury(struct keeper *k, bool turn_away, struct reload_outcome *out)
-{
-	uint64_t deadline = now_ms() + DRAIN_MS;
-
-	while (k->pid > 0 && waitpid(k->pid, NULL, WNOHANG) == 0) {
-		struct pollfd p = {.fd = k->plan.listen_fd, .events = POLLIN};
-		if (poll(&p, turn_away ? 1 : 0, 20) > 0)
-			call_turn_away(k->plan.listen_fd, out);
-		sd_notify(0, "WATCHDOG=1");
-		if (now_ms() >= deadline)
-			kill(k->pid, SIGKILL);
-	}
-	k->pid = 0;
-}
-
-/* One that has reported its failure. */
-static void keeper_end(struct keeper *k, bool turn_away, struct reload_outcome *out)
-{
-	close(k->report_fd);
-	k->report_fd = -1;
-	keeper_bury(k, turn_away, out);
-}
-
-static int failed(const struct keeper *k, char **ret_why)
-{
-	*ret_why = strdup(k->report.why);
-	return -EBADMSG;
-}
-
-static int run_handover(struct keeper *k, const struct keeper_plan *plan,
-	struct reload_outcome *out, char **ret_why)
-{
-	struct keeper next;
-	int r = keeper_start(&next, plan);
-
-	if (r < 0)
-		return r;
-	keeper_await(&next, false, out);
-	if (!next.report.good) {
-		keeper_end(&next, false, out);
-		return failed(&next, ret_why);
-	}
-	keeper_stop(k); /* it drains by itself and is reaped by the loop */
-	*k = next;
+	r->outcome.deferred++;
 	return 0;
 }
 
-static int run_serial(struct keeper *k, const struct keeper_plan *plan, struct reload_outcome *out,
-	char **ret_why)
+/* The keeper whose report or end is waited for. */
+static struct keeper *awaited(struct reload *r)
 {
-	struct keeper_plan before = k->plan;
-
-	keeper_stop(k);
-	uint64_t gap_start = now_ms();
-	keeper_bury(k, true, out);
-	int r = keeper_start(k, plan);
-	if (r == 0) {
-		keeper_await(k, true, out);
-		if (!k->report.good) {
-			r = failed(k, ret_why);
-			keeper_end(k, true, out);
-		}
-	}
-	if (r < 0 && keeper_start(k, &before) == 0) {
-		keeper_await(k, true, out);
-		if (!k->report.good)
-			keeper_end(k, true, out);
-	}
-	out->gap_ms = now_ms() - gap_start;
-	return r;
+	return r->outcome.mode == RELOAD_HANDOVER ? &r->next : r->keeper;
 }
 
-int reload_run(struct keeper *k, const struct keeper_plan *plan, enum reload_mode mode,
-	struct reload_outcome *ret, char **ret_why)
+/* Reaped here, or, since the owner reaps as well, there. */
+static bool has_ended(const struct keeper *k)
 {
-	uint64_t start = now_ms();
+	return k->pid <= 0 || waitpid(k->pid, NULL, WNOHANG) != 0;
+}
 
-	*ret = (struct reload_outcome){.mode = mode};
-	int r = mode == RELOAD_SERIAL ? run_serial(k, plan, ret, ret_why)
-				      : run_handover(k, plan, ret, ret_why);
-	ret->good = r == 0;
-	ret->took_ms = now_ms() - start;
-	return r;
+static int on_tick(sd_event_source *s, uint64_t usec, void *userdata)
+{
+	struct reload *r = userdata;
+	struct keeper *k = awaited(r);
+
+	(void)usec;
+	if (r->then && has_ended(k)) {
+		int (*then)(struct reload *) = r->then;
+		r->then = NULL;
+		k->pid = 0;
+		return then(r);
+	}
+	if (now_ms() >= r->deadline && k->pid > 0)
+		kill(k->pid, SIGKILL); /* its end is the report */
+	sd_event_source_set_time_relative(s, LOOK_US);
+	return sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
+}
+
+static void await_end(struct reload *r, int (*then)(struct reload *))
+{
+	r->deadline = now_ms() + DRAIN_MS;
+	r->then = then;
+	sd_event_source_set_time_relative(r->tick, 0);
+	sd_event_source_set_enabled(r->tick, SD_EVENT_ONESHOT);
+}
+
+static void remember(struct reload *r, int error, const char *why)
+{
+	if (r->error)
+		return;
+	r->error = error;
+	r->why = strdup(why);
+}
+
+static void report_close(struct reload *r, struct keeper *k)
+{
+	r->report = sd_event_source_disable_unref(r->report);
+	if (k->report_fd >= 0)
+		close(k->report_fd);
+	k->report_fd = -1;
+}
+
+static int load(struct reload *r, const struct keeper_plan *plan);
+
+static int load_before(struct reload *r)
+{
+	int e = load(r, &r->before);
+
+	if (e >= 0)
+		return 0;
+	r->keeper->pid = 0; /* neither the new nor the old one can be had */
+	return finish(r);
+}
+
+static int load_plan(struct reload *r)
+{
+	int e = load(r, &r->plan);
+
+	if (e >= 0)
+		return 0;
+	remember(r, e, strerror(-e));
+	return load_before(r);
+}
+
+static int on_report(sd_event_source *s, int fd, uint32_t revents, void *userdata)
+{
+	struct reload *r = userdata;
+	struct keeper *k = awaited(r);
+
+	(void)s;
+	(void)fd;
+	(void)revents;
+	r->report = sd_event_source_disable_unref(r->report);
+	keeper_read(k);
+	if (k->report.good) {
+		sd_event_source_set_enabled(r->tick, SD_EVENT_OFF);
+		if (k == &r->next) {
+			keeper_stop(r->keeper); /* it drains by itself; the owner reaps it */
+			*r->keeper = r->next;
+		}
+		return finish(r);
+	}
+	bool again = r->error != 0;
+	remember(r, -EBADMSG, k->report.why);
+	report_close(r, k);
+	await_end(r, k == &r->next || again ? finish : load_before);
+	return 0;
+}
+
+static int load(struct reload *r, const struct keeper_plan *plan)
+{
+	const struct keeper_plan copy = *plan; /* keeper_start() writes to where it may lie */
+	int e = keeper_start(awaited(r), &copy);
+
+	if (e >= 0)
+		e = sd_event_add_io(
+			r->event, &r->report, awaited(r)->report_fd, EPOLLIN, on_report, r);
+	if (e < 0)
+		return e;
+	r->deadline = now_ms() + RELOAD_S * 1000;
+	sd_event_source_set_time_relative(r->tick, LOOK_US);
+	return sd_event_source_set_enabled(r->tick, SD_EVENT_ONESHOT);
+}
+
+static int begin_serial(struct reload *r)
+{
+	int e = sd_event_add_io(r->event, &r->calls, r->plan.listen_fd, EPOLLIN, on_call, r);
+
+	if (e < 0)
+		return e;
+	keeper_stop(r->keeper);
+	r->gap_start = now_ms();
+	await_end(r, load_plan);
+	return 0;
+}
+
+int reload_start(sd_event *event, struct keeper *k, const struct keeper_plan *plan,
+	enum reload_mode mode, reload_done_fn *done, void *ctx, struct reload **ret)
+{
+	struct reload *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return -ENOMEM;
+	*r = (struct reload){.event = event,
+		.keeper = k,
+		.next.report_fd = -1,
+		.plan = *plan,
+		.before = k->plan,
+		.outcome.mode = mode,
+		.done = done,
+		.ctx = ctx,
+		.start = now_ms()};
+	int e = sd_event_add_time_relative(
+		event, &r->tick, CLOCK_MONOTONIC, LOOK_US, 0, on_tick, r);
+	if (e >= 0)
+		e = mode == RELOAD_SERIAL ? begin_serial(r) : load(r, &r->plan);
+	if (e < 0) {
+		reload_cancel(r);
+		return e;
+	}
+	*ret = r;
+	return 0;
 }

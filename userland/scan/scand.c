@@ -38,6 +38,13 @@
 #include "scan/replay.h"
 #include "scan/sandbox.h"
 
+#define CALLERS_MAX 16
+
+struct callers {
+	sd_varlink *link[CALLERS_MAX];
+	unsigned n;
+};
+
 struct scand {
 	sd_event *event;
 	struct keeper keeper;
@@ -46,6 +53,9 @@ struct scand {
 	struct reload_outcome last; /* mode RELOAD_AUTO: none yet */
 	bool ready;
 	sd_event_source *report;
+	struct reload *reload; /* while one runs */
+	enum reload_mode reload_mode;
+	struct callers answered, waiting; /* by this one; for the next one */
 };
 
 /* systemd's RuntimeDirectory=, or, run by hand, a folder beside the sockets. */
@@ -84,8 +94,10 @@ static int reload_build(const struct scand *d, sd_json_variant **ret)
 	const struct reload_outcome *o = &d->last;
 
 	if (o->mode == RELOAD_AUTO)
-		return sd_json_variant_new_object(ret, NULL, 0);
-	return sd_json_buildo(ret, SD_JSON_BUILD_PAIR_STRING("mode", reload_mode_name(o->mode)),
+		return sd_json_buildo(
+			ret, SD_JSON_BUILD_PAIR_BOOLEAN("running", d->reload != NULL));
+	return sd_json_buildo(ret, SD_JSON_BUILD_PAIR_BOOLEAN("running", d->reload != NULL),
+		SD_JSON_BUILD_PAIR_STRING("mode", reload_mode_name(o->mode)),
 		SD_JSON_BUILD_PAIR_BOOLEAN("good", o->good),
 		SD_JSON_BUILD_PAIR_UNSIGNED("took_ms", o->took_ms),
 		SD_JSON_BUILD_PAIR_UNSIGNED("gap_ms", o->gap_ms),
@@ -107,6 +119,7 @@ static int on_status(void *ctx, sd_json_variant **ret)
 		SD_JSON_BUILD_PAIR_UNSIGNED("local_files", k->local_files),
 		SD_JSON_BUILD_PAIR_UNSIGNED("local_refused", k->local_refused),
 		SD_JSON_BUILD_PAIR_UNSIGNED("engine_bytes", k->bytes),
+		SD_JSON_BUILD_PAIR_UNSIGNED("engine_peak_bytes", k->peak_bytes),
 		SD_JSON_BUILD_PAIR_UNSIGNED("load_ms", k->load_ms),
 		SD_JSON_BUILD_PAIR_UNSIGNED("workers", c->workers),
 		SD_JSON_BUILD_PAIR_UNSIGNED("workers_wanted", k->workers),
@@ -134,31 +147,71 @@ static int on_check(void *ctx, sd_json_variant *config, char **ret_why)
 	return settings_parse(config, &s, ret_why);
 }
 
-static int on_reload(void *ctx, char **ret_why)
+static int keeper_begin(struct scand *d);
+static void reload_next(struct scand *d);
+
+static void callers_answer(struct callers *c, int r, const char *why)
+{
+	for (unsigned i = 0; i < c->n; i++) {
+		control_reloaded(c->link[i], r, why);
+		sd_varlink_unref(c->link[i]);
+	}
+	c->n = 0;
+}
+
+static void on_reloaded(void *ctx, const struct reload_outcome *o, int r, const char *why)
 {
 	struct scand *d = ctx;
-	struct keeper_plan plan;
-	int r = d->ready ? plan_make(d, &plan, ret_why) : -EBUSY;
-
-	if (r < 0)
-		return r;
-	enum reload_mode mode = reload_choose(plan.settings.reload, d->keeper.report.bytes);
-	r = reload_run(&d->keeper, &plan, mode, &d->last, ret_why);
 	const struct keeper_report *k = &d->keeper.report;
-	if (r < 0)
-		log_error(
-			"the new signatures are not used: %s", *ret_why ? *ret_why : strerror(-r));
-	else
+
+	d->reload = NULL;
+	d->last = *o;
+	if (r < 0) {
+		log_error("the new signatures are not used: %s", why ? why : strerror(-r));
+	} else {
+		d->plan = d->keeper.plan;
 		log_info("database %s, %u signatures, loaded in %llu ms (%s, gap %llu ms, %llu "
 			 "mails deferred)",
 			k->database, k->signatures, (unsigned long long)k->load_ms,
-			reload_mode_name(mode), (unsigned long long)d->last.gap_ms,
-			(unsigned long long)d->last.deferred);
-	if (r == 0)
-		d->plan = plan;
-	if (d->keeper.pid == 0)
+			reload_mode_name(o->mode), (unsigned long long)o->gap_ms,
+			(unsigned long long)o->deferred);
+	}
+	callers_answer(&d->answered, r, why);
+	if (d->keeper.pid == 0 && keeper_begin(d) < 0)
 		sd_event_exit(d->event, -ENODATA); /* systemd starts it again */
-	return r;
+	reload_next(d);
+}
+
+/* For all who have asked until now: what they have changed is read from here on. */
+static void reload_next(struct scand *d)
+{
+	_cleanup_free_ char *why = NULL;
+	struct keeper_plan plan;
+
+	if (d->reload || d->waiting.n == 0)
+		return;
+	d->answered = d->waiting;
+	d->waiting.n = 0;
+	int r = d->ready ? plan_make(d, &plan, &why) : -EBUSY;
+	if (r >= 0) {
+		d->reload_mode = reload_choose(plan.settings.reload, d->keeper.report.peak_bytes);
+		r = reload_start(
+			d->event, &d->keeper, &plan, d->reload_mode, on_reloaded, d, &d->reload);
+	}
+	if (r < 0)
+		callers_answer(&d->answered, r, why);
+}
+
+static void on_reload(void *ctx, sd_varlink *link)
+{
+	struct scand *d = ctx;
+
+	if (d->waiting.n == CALLERS_MAX) {
+		control_reloaded(link, -EBUSY, "too many wait for the next reload");
+		return;
+	}
+	d->waiting.link[d->waiting.n++] = sd_varlink_ref(link);
+	reload_next(d);
 }
 
 static int on_report(sd_event_source *s, int fd, uint32_t events, void *userdata)
@@ -195,6 +248,16 @@ static int keeper_begin(struct scand *d)
 	return sd_event_add_io(d->event, &d->report, d->keeper.report_fd, EPOLLIN, on_report, d);
 }
 
+/* While a reload runs: serially, it sees to it itself; otherwise what comes of it decides. */
+static void keeper_gone(struct scand *d)
+{
+	if (d->reload_mode == RELOAD_SERIAL)
+		return;
+	close(d->keeper.report_fd);
+	d->keeper.report_fd = -1;
+	d->keeper.pid = 0;
+}
+
 /* An old keeper that has drained, or the present one, which must not end by itself. */
 static int on_child(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata)
 {
@@ -206,6 +269,10 @@ static int on_child(sd_event_source *s, const struct signalfd_siginfo *si, void 
 	while ((pid = waitpid(-1, NULL, WNOHANG)) > 0) {
 		if (pid != d->keeper.pid || !d->ready)
 			continue; /* without a report its descriptor tells */
+		if (d->reload) {
+			keeper_gone(d);
+			continue;
+		}
 		log_error("the process with the engine ended: a new one loads the database");
 		int r = keeper_begin(d);
 		if (r < 0)
@@ -253,8 +320,10 @@ static int listen_socket(void)
 
 static int scand_start(struct scand *d, sd_varlink_server **ret_control)
 {
-	static const struct control_ops ops = {
-		.daemon = "scand", .status = on_status, .check = on_check, .reload = on_reload};
+	static const struct control_ops ops = {.daemon = "scand",
+		.status = on_status,
+		.check = on_check,
+		.reload_begin = on_reload};
 	_cleanup_free_ char *why = NULL;
 
 	d->counters = mmap(NULL, sizeof(*d->counters), PROT_READ | PROT_WRITE,
@@ -301,6 +370,9 @@ static int serve(void)
 	sd_event_set_watchdog(event, true);
 	r = sd_event_loop(event);
 	sd_event_source_disable_unref(d.report);
+	reload_cancel(d.reload);
+	callers_answer(&d.answered, -ECANCELED, "scand ends");
+	callers_answer(&d.waiting, -ECANCELED, "scand ends");
 	/* What is being scanned gets its verdict. */
 	keeper_stop(&d.keeper);
 	keeper_wait(&d.keeper);

@@ -143,6 +143,7 @@ static int on_verified(sd_varlink *link, sd_json_variant *parameters, const char
 	if (number_of(parameters, "released"))
 		r->released = number_of(parameters, "released");
 	r->peak_kb = number_of(parameters, "peak_kb");
+	r->cut_short = flag_of(parameters, "cut_short");
 	r->steps = a->last_cdiff ? a->last_cdiff - a->first_cdiff + 1 : 0;
 	r->changed = flag_of(parameters, "changed");
 	finish(a, r->changed ? STEP_ACTIVATE : STEP_VERIFY, NULL);

@@ -36,6 +36,7 @@ struct attempt_result {
 	uint64_t released;
 	uint64_t steps;   /* CDIFFs that were applied */
 	uint64_t peak_kb; /* memory of the engine that tried it */
+	bool cut_short;   /* that had too little of it: trial.h */
 	unsigned retry_after_s;
 	char version[17];
 	char etag[DOWNLOAD_TAG_CHARS + 1];

@@ -43,6 +43,8 @@ struct parcel {
 	uint64_t disabled, enabled, modified; /* rules that the settings changed */
 	bool changed;                         /* it is not what is installed */
 	bool steps;                           /* made of CDIFFs */
+	bool cut_short;                       /* the trial, by want of memory: trial.h */
+	uint64_t claimed;                     /* signatures, by a database's own word */
 	bool empty;                           /* a database that says itself that it has none */
 	bool unconfirmed;                     /* refused for what `confirmed` would allow */
 	char *why;                            /* heap, when refused */

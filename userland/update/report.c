@@ -39,6 +39,8 @@ static void step_write(struct eve *e, const struct source *s, enum attempt_step 
 	}
 	if (step == STEP_VERIFY)
 		number_write(&w, "peak_kb", r->peak_kb);
+	if (step == STEP_VERIFY && r->cut_short)
+		jsonw_bool(&w, "cut_short", true);
 	if (step > STEP_DOWNLOAD && r->version[0]) {
 		jsonw_str(&w, "version", r->version);
 		number_write(&w, "serial", r->serial);

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 
 #include "lib/cleanup.h"
+#include "lib/memory.h"
 
 #define TAIL_BYTES 1024 /* of the output: what is reported and parsed */
 
@@ -53,10 +54,10 @@ static int engine_path(const char *engine, char *out, size_t cap)
 	return snprintf(out, cap, "%s/%s", folder, engine) < (int)cap ? 0 : -ENAMETOOLONG;
 }
 
-static void child(char *const argv[], int out_fd)
+static void child(char *const argv[], int out_fd, uint64_t room)
 {
 	const struct rlimit cpu = {TRIAL_TIME_S, TRIAL_TIME_S},
-			    size = {DELIVERY_BYTES, DELIVERY_BYTES};
+			    size = {DELIVERY_BYTES, DELIVERY_BYTES}, data = {room, room};
 	int null = open("/dev/null", O_RDONLY);
 	sigset_t none;
 
@@ -67,6 +68,8 @@ static void child(char *const argv[], int out_fd)
 	dup2(out_fd, STDERR_FILENO);
 	setrlimit(RLIMIT_CPU, &cpu);
 	setrlimit(RLIMIT_FSIZE, &size);
+	setrlimit(RLIMIT_DATA, &data);
+	memory_volunteer(true);
 	close_range(3, ~0u, 0);
 	alarm(TRIAL_TIME_S); /* survives exec */
 	execv(argv[0], argv);
@@ -127,8 +130,17 @@ int trial_run(const struct signature_type *type, const char *dir, const char *ou
 	_cleanup_close_ int out_fd =
 		open(out, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_APPEND, 0600);
 	struct rusage usage = {0};
+	uint64_t available = memory_available(),
+		 room = available > TRIAL_SPARE_BYTES ? available - TRIAL_SPARE_BYTES : 0;
 	int status;
 
+	if (room < TRIAL_ROOM_MIN && type->tried_again) {
+		ret->cut_short = true;
+		return 0;
+	}
+	if (room < TRIAL_ROOM_MIN)
+		return say(
+			ret_why, -ENOMEM, "too little memory for %s to look into it", type->engine);
 	int r = out_fd < 0 ? -errno : engine_path(type->engine, program, sizeof(program));
 	if (r < 0)
 		return r;
@@ -142,10 +154,16 @@ int trial_run(const struct signature_type *type, const char *dir, const char *ou
 	if (pid < 0)
 		return -errno;
 	if (pid == 0)
-		child(argv, out_fd);
+		child(argv, out_fd, room);
 	while (wait4(pid, &status, 0, &usage) < 0)
 		if (errno != EINTR)
 			return -errno;
 	ret->peak_kb = (uint64_t)usage.ru_maxrss;
-	return judge(type, status, out_fd, &ret->count, ret_why);
+	r = judge(type, status, out_fd, &ret->count, ret_why);
+	if (r == -EBADMSG && type->tried_again && ret->peak_kb * 1024 > room / 4 * 3) {
+		free(take_ptr(*ret_why));
+		ret->cut_short = true;
+		return 0;
+	}
+	return r;
 }

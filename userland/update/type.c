@@ -17,6 +17,7 @@ static const struct signature_type types[] = {
 		.name = "clamav",
 		.engine = "scand",
 		.trial_files = "",
+		.tried_again = true,
 		.unit = "signatures",
 		.extensions = {".cvd", ".cld", ".ndb", ".hdb", ".hsb", ".ldb"},
 	},

@@ -29,6 +29,7 @@ struct signature_type {
 	const char *engine;       /* program that tries it, daemon that uses it */
 	const char *trial_option; /* `engine -T OPTION DIR/FILES` tries a folder; NULL: no option */
 	const char *trial_files;
+	bool tried_again;           /* the daemon tries it before it serves with it, too */
 	const char *unit;           /* what is counted */
 	bool archive;               /* arrives as a tarball of such files */
 	enum list_kind list;        /* or as a list, which list.h reads and no engine tries */

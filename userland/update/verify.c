@@ -106,6 +106,7 @@ static int reply(sd_varlink *link, const struct parcel *p)
 		SD_JSON_BUILD_PAIR_UNSIGNED("serial", p->serial),
 		SD_JSON_BUILD_PAIR_UNSIGNED("released", p->released),
 		SD_JSON_BUILD_PAIR_UNSIGNED("peak_kb", p->peak_kb),
+		SD_JSON_BUILD_PAIR_BOOLEAN("cut_short", p->cut_short),
 		SD_JSON_BUILD_PAIR_UNSIGNED("disabled", p->disabled),
 		SD_JSON_BUILD_PAIR_UNSIGNED("enabled", p->enabled),
 		SD_JSON_BUILD_PAIR_UNSIGNED("modified", p->modified));

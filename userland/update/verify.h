@@ -4,7 +4,7 @@
  *	interface io.sekisho.UpdateVerify
  *	method Verify(source: string, files: []string, confirmed: ?bool, imported: ?bool)
  *		-> (version: string, count: int, changed: bool, serial: int, released: int,
- *		    peak_kb: int, disabled: int, enabled: int, modified: int)
+ *		    peak_kb: int, cut_short: bool, disabled: int, enabled: int, modified: int)
  *	method Sweep() -> ()
  *	error Refused (step: string, why: string, steps: bool, unconfirmed: bool)
  *		step: verify, install, activate
