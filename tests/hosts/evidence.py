@@ -14,6 +14,6 @@ def wait_for(what, seconds: float = 20):
 
 
 def ledger(world: Path, name: str) -> list[dict]:
-    """The lines of access, mail or bittorrent."""
+    """The lines of access, mail, bittorrent, clock or log."""
     path = world / f"{name}.jsonl"
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []

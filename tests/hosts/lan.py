@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The LAN side: what a person or a program of the office does that curl, ping and ssh do not.
 
-    tests/hosts/lan.py mail WORLD KIND [--server A] [--hold]   send one message; KIND is a key of MESSAGES
+    tests/hosts/lan.py mail WORLD KIND [--server A] [--hold] [--starttls PEM]   send one message; KIND is a key of MESSAGES
     tests/hosts/lan.py bittorrent [--server A]                 try to exchange data with a peer
 
 Prints one JSON object. --hold stops between RCPT and DATA, prints "held" and goes on at a line on
@@ -14,6 +14,7 @@ import io
 import json
 import smtplib
 import socket
+import ssl
 import sys
 import zipfile
 from email.message import EmailMessage
@@ -69,6 +70,12 @@ def mail(args) -> dict:
     with smtplib.SMTP(args.server, 25, local_hostname=f"pc.{w.OFFICE}", timeout=args.timeout) as s:
         result["local"] = list(s.sock.getsockname()[:2])
         s.ehlo()
+        if args.starttls:
+            context = ssl.create_default_context(cafile=args.starttls)
+            context.check_hostname = False  # dialled by address
+            s.starttls(context=context)
+            s.ehlo()
+            result["tls"] = s.sock.version()
         result["replies"] = [s.mail(sender)[0], s.rcpt(w.RECIPIENT)[0]]
         if args.hold:
             print("held", flush=True)
@@ -105,6 +112,7 @@ def main() -> None:
     m.add_argument("world")
     m.add_argument("kind", choices=MESSAGES)
     m.add_argument("--hold", action="store_true")
+    m.add_argument("--starttls", metavar="PEM", help="in TLS, with a server that shows this certificate")
     commands.add_parser("bittorrent")
     args = p.parse_args()
     try:

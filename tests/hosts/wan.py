@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The WAN side: DNS, mail server, web server with the signature mirror, and a BitTorrent peer.
+"""The WAN side: DNS, mail server, web server with the signature mirror, time and syslog server, and a BitTorrent peer.
 
     tests/hosts/wan.py DIR
 
@@ -7,6 +7,7 @@ Evidence is left in DIR, one JSON object a line, written before the answer goes 
     spool/N.eml, mail.jsonl    every message with peer address and port, envelope and header fields
     access.jsonl               every HTTP request
     bittorrent.jsonl           every connection of the peer and the bytes it got
+    clock.jsonl, log.jsonl     every question for the time, every syslog message
     dns.log                    dnsmasq's log
 DIR/www/mirror is served as http://WEB/mirror/. Prints "ready" when all of them listen.
 """
@@ -27,6 +28,8 @@ from pathlib import Path
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP
 
+import clock
+import logs
 import world as w
 
 
@@ -63,7 +66,7 @@ def dns_start(directory: Path) -> subprocess.Popen:
     lines = ["keep-in-foreground", "no-resolv", "no-hosts", "bind-interfaces", "user=root", "pid-file=",
              f"listen-address={w.WAN4},{w.WAN6}", "log-queries", f"log-facility={directory}/dns.log",
              "local=/example/", "local=/arpa/", f"mx-host=partner.example,{w.MX},10"]
-    lines += [f"host-record={name},{w.WAN4},{w.WAN6}" for name in (w.WEB, w.MX)]
+    lines += [f"host-record={name},{w.WAN4},{w.WAN6}" for name in (w.WEB, w.MX, w.LOG)]
     # A character-string of a TXT record holds 255 bytes (RFC 1035, section 3.3).
     for name, text in texts.items():
         parts = (text[i:i + 250] for i in range(0, len(text), 250))
@@ -81,6 +84,10 @@ class Mailbox:
         self.ledger = Ledger(directory / "mail.jsonl")
         self.count = 0
 
+    def fields(self) -> dict:
+        """What a server adds to a line of the ledger."""
+        return {}
+
     async def handle_DATA(self, _server, session, envelope):  # the name is aiosmtpd's
         self.count += 1
         path = self.spool / f"{self.count}.eml"
@@ -88,7 +95,7 @@ class Mailbox:
         headers = BytesHeaderParser(policy=compat32).parsebytes(envelope.content)
         self.ledger.add(peer=plain(session.peer), helo=session.host_name, mail_from=envelope.mail_from,
                         rcpt_to=envelope.rcpt_tos, file=path.name,
-                        headers=[[k, str(v)] for k, v in headers.items()])
+                        headers=[[k, str(v)] for k, v in headers.items()], **self.fields())
         return f"250 2.0.0 kept as {self.count}"
 
 
@@ -160,6 +167,8 @@ def main() -> None:
     torrent = TorrentServer(("::", w.BITTORRENT_PORT), TorrentPeer)
     for server in (web, torrent):
         threading.Thread(target=server.serve_forever, daemon=True).start()
+    clock.start(Ledger(directory / "clock.jsonl"))
+    logs.start(directory, Ledger(directory / "log.jsonl"))
     mailbox = Mailbox(directory)
     for address in ("0.0.0.0", "::"):
         MailServer(mailbox, hostname=address, port=25, ready_timeout=30).start()

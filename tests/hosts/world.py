@@ -8,6 +8,9 @@ BOX4, BOX6 = "10.77.0.2", "fd77::2"
 PREFIX4, PREFIX6 = 24, 64
 
 WEB = "www.partner.example"  # web server and signature mirror, on the WAN
+LOG = "log.partner.example"  # the syslog server, on the WAN
+LOG_PORT, LOG_TLS_PORT = 514, 6514
+CLOCK_AHEAD_S = 3600  # the WAN's time server runs ahead by this
 MX = "mx.partner.example"  # the mail server, on the WAN
 RECIPIENT = "post@partner.example"
 OFFICE = "office.example"  # the LAN's own domain: SPF, DKIM and DMARC are right

@@ -10,7 +10,6 @@ import io
 import json
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tarfile
@@ -18,96 +17,26 @@ import time
 from pathlib import Path
 
 import pexpect
-import pexpect.fdpexpect
 
 sys.path.insert(0, "tests/hosts")
 import evidence  # noqa: E402  # found by the line above
 import lan  # noqa: E402
 import world as w  # noqa: E402
 from evidence import wait_for  # noqa: E402
+from machine import LINE_S, RUN, SSH, WORLD, Console, Failed, Ssh, run, want  # noqa: E402
 
-RUN, OUT = Path("build/run"), Path("build/demo")
-WORLD = RUN / "world"
+OUT = Path("build/demo")
 PASSWORD = "a gate on the old road"
-SSH_SOCKET = "/tmp/sekisho-demo-ssh"
-BOOT_S, LINE_S = 240, 90  # emulation without KVM is slow
 FRESH_SID = 9000001
 STATUS_DAEMONS = ("configd", "inspectd", "maild", "maildial", "mailauthd", "scand", "updated")
-
-
-class Failed(Exception):
-    """What happened instead."""
-
-
-def want(condition, instead) -> None:
-    if not condition:
-        raise Failed(str(instead).strip() or "nothing")
-
-
-def run(*argv, seconds: float = 60, **options) -> subprocess.CompletedProcess:
-    options.setdefault("stdin", subprocess.DEVNULL)
-    if "input" in options:
-        del options["stdin"]
-    try:
-        return subprocess.run([str(a) for a in argv], capture_output=True, text=True, timeout=seconds, **options)
-    except subprocess.TimeoutExpired:
-        return subprocess.CompletedProcess(argv, 124, "", f"no end after {seconds:.0f} s")
 
 
 def seen(name: str) -> list[dict]:
     return evidence.ledger(WORLD, name)
 
 
-class Console:
-    """The serial console."""
-
-    def __init__(self):
-        s = socket.socket(socket.AF_UNIX)
-        s.connect(str(RUN / "serial.sock"))
-        self.socket = s
-        self.t = pexpect.fdpexpect.fdspawn(s, encoding="utf-8", codec_errors="replace", timeout=LINE_S)
-
-    def until(self, pattern: str, seconds: float = LINE_S) -> str:
-        try:
-            self.t.expect(pattern, timeout=seconds)
-        except (pexpect.TIMEOUT, pexpect.EOF) as e:
-            raise Failed(f"the console did not say '{pattern}' in {seconds:.0f} s") from e
-        return self.t.before
-
-    def say(self, line: str) -> None:
-        self.t.send(line + "\r")
-
-    def secret(self, prompt: str, text: str, then: str) -> None:
-        """Answers a question whose echo is off. What comes before the echo is off is thrown away: type it again, as a
-        person would."""
-        self.until(prompt)
-        for _ in range(6):
-            self.say(text)
-            try:
-                self.t.expect(then, timeout=LINE_S / 6)
-                return
-            except pexpect.TIMEOUT:
-                continue
-        raise Failed(f"after '{prompt}' the console did not say '{then}'")
-
-    def login(self) -> None:
-        """The prompt may have gone by before anybody listened: ask for it again."""
-        def prompt() -> bool:
-            try:
-                self.t.expect("login: ", timeout=10)
-                return True
-            except pexpect.TIMEOUT:
-                self.say("")
-                return False
-        want(wait_for(prompt, BOOT_S), f"no login prompt in {BOOT_S} s")
-
-
 def ssh(*lines: str, seconds: float = LINE_S) -> subprocess.CompletedProcess:
-    """One line as a command, several through one session of the shell: a candidate lives as long as its session."""
-    common = ["ssh", "-S", SSH_SOCKET, f"admin@{w.BOX4}"]
-    if len(lines) == 1:
-        return run(*common, lines[0], seconds=seconds)
-    return run(*common, input="".join(line + "\n" for line in lines), seconds=seconds)
+    return row_ssh.admin(*lines, seconds=seconds)
 
 
 def commit(*lines: str) -> None:
@@ -178,17 +107,9 @@ def row_management(c: Console) -> str:
 
 def row_ssh(_c: Console) -> str:
     """log in over SSH with that password and read show status"""
-    options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR",
-               "-o", f"ConnectTimeout={LINE_S}"]
-    no = run("ssh", *options, "-o", "BatchMode=yes", f"admin@{w.BOX4}", "show status", seconds=LINE_S)
+    no = run("ssh", *SSH, "-o", "BatchMode=yes", f"admin@{w.BOX4}", "show status", seconds=LINE_S)
     want(no.returncode == 255 and "denied" in no.stderr, f"without a password: {no.stdout} {no.stderr}")
-    row_ssh.master = pexpect.spawn("ssh", [*options, "-M", "-S", SSH_SOCKET, "-N", f"admin@{w.BOX4}"], timeout=LINE_S)
-    try:
-        row_ssh.master.expect("password: ")
-    except (pexpect.TIMEOUT, pexpect.EOF) as e:
-        raise Failed("no password prompt") from e
-    row_ssh.master.sendline(PASSWORD)
-    want(wait_for(lambda: run("ssh", "-S", SSH_SOCKET, "-O", "check", w.BOX4).returncode == 0, LINE_S), "not let in")
+    row_ssh.admin = Ssh("admin", PASSWORD)
 
     def all_run() -> bool:
         text = ssh("show status").stdout
@@ -323,11 +244,11 @@ ROWS = (row_first_login, row_management, row_ssh, row_page, row_alert, row_drop,
 NEEDED = (row_first_login, row_management, row_ssh)
 
 
-def main() -> int:
+def play(console: Console) -> bool:
+    """All rows; whether every one is ok."""
     OUT.mkdir(parents=True, exist_ok=True)
     table = ["| step | asked | happened | ok |", "|---|---|---|---|"]
     begin, bad = time.monotonic(), 0
-    console = Console()
     for n, row in enumerate(ROWS, 1):
         try:
             happened, ok = row(console), True
@@ -341,11 +262,19 @@ def main() -> int:
     text = "\n".join(table) + "\n"
     (OUT / "table.md").write_text(text, encoding="utf-8")
     print(f"\n{text}\n{len(table) - 2 - bad} of {len(ROWS)} rows ok in {time.monotonic() - begin:.0f} s", flush=True)
-    if bad:
-        print("--- the console's last lines (build/run/console.log)")
-        lines = (RUN / "console.log").read_text(errors="replace").splitlines()
-        print("\n".join(lines[-25:]), flush=True)
-    return 0 if bad == 0 and len(table) - 2 == len(ROWS) else 1
+    return bad == 0 and len(table) - 2 == len(ROWS)
+
+
+def last_lines(n: int) -> None:
+    print("--- the console's last lines (build/run/console.log)")
+    print("\n".join((RUN / "console.log").read_text(errors="replace").splitlines()[-n:]), flush=True)
+
+
+def main() -> int:
+    if play(Console()):
+        return 0
+    last_lines(25)
+    return 1
 
 
 if __name__ == "__main__":

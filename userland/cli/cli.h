@@ -94,3 +94,6 @@ int editor_run(struct cli *c);
 
 /* Data from daemons and logs on a terminal: no byte may steer it. */
 void print_safe(FILE *out, const char *text);
+/* A word and what it means, in two columns; what it means goes on in the next line at
+ * OUTPUT_COLUMNS. */
+void print_help(FILE *out, size_t width, const char *word, const char *help);

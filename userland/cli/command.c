@@ -164,11 +164,8 @@ void candidates_print(FILE *out, const struct candidates *list)
 	for (unsigned i = 0; i < list->n; i++)
 		if (strlen(list->item[i].word) > width && strlen(list->item[i].word) <= 32)
 			width = strlen(list->item[i].word);
-	for (unsigned i = 0; i < list->n; i++) {
-		fprintf(out, "  %-*s  ", (int)width, list->item[i].word);
-		print_safe(out, list->item[i].help);
-		fputc('\n', out);
-	}
+	for (unsigned i = 0; i < list->n; i++)
+		print_help(out, width, list->item[i].word, list->item[i].help);
 }
 
 static void complete_words(

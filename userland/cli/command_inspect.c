@@ -178,12 +178,31 @@ static int run_show_top(struct cli *c, const struct args *a)
 	return show_tally(c, "source", limit, flow_source);
 }
 
-/* What the event log has on the flow or the rule. */
+/* What inspectd knows of the flow or the rule now; true when it knows something. */
+static bool why_live(struct cli *c, uint64_t id)
+{
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *parameters = NULL, *reply = NULL;
+	_cleanup_free_ char *error = NULL;
+
+	if (sd_json_buildo(&parameters, SD_JSON_BUILD_PAIR_UNSIGNED("id", id)) < 0 ||
+		daemon_ask("inspectd", "io.sekisho.Inspect.Why", parameters, CLI_WAIT_MS, &reply,
+			&error) < 0)
+		return false;
+	if (!sd_json_variant_by_key(reply, "flow") && !sd_json_variant_by_key(reply, "rule"))
+		return false;
+	if (c->json)
+		json_dump(reply);
+	else
+		json_print_tree(stdout, reply, 0);
+	return true;
+}
+
+/* The live flow and the loaded rule, then what the event log has on them. */
 static int run_show_inspect_why(struct cli *c, const struct args *a)
 {
 	_cleanup_(events_freep) struct events *e = events_new("inspectd", NULL);
 	char needle[2][64];
-	unsigned found = 0;
+	unsigned found = why_live(c, a->number[0]);
 
 	snprintf(needle[0], sizeof(needle[0]), "\"flow_id\":%lu,", a->number[0]);
 	snprintf(needle[1], sizeof(needle[1]), "\"signature_id\":%lu,", a->number[0]);
@@ -198,7 +217,9 @@ static int run_show_inspect_why(struct cli *c, const struct args *a)
 	}
 	if (found)
 		return 0;
-	fprintf(stderr, "error: no event of the flow or rule %lu is in the log\n", a->number[0]);
+	fprintf(stderr,
+		"error: inspectd knows no flow or rule %lu, and no event of it is in the log\n",
+		a->number[0]);
 	return CLI_FAILED;
 }
 
@@ -252,7 +273,7 @@ const struct command command_show_applications = {"show applications", "Applicat
 const struct command command_show_flows = {"show flows", "Connections through the appliance.",
 	run_show_flows, args_of_flows, MODE_OPERATION, ROLE_AUDITOR, 0};
 const struct command command_show_inspect_why = {"show inspect why",
-	"Why a flow was dropped, or what a rule did.", run_show_inspect_why, args_of_why,
+	"Why a flow is treated as it is, or what a rule does.", run_show_inspect_why, args_of_why,
 	MODE_OPERATION, ROLE_AUDITOR, 0};
 const struct command command_show_top = {"show top", "Who moves the most.", run_show_top,
 	args_of_top, MODE_OPERATION, ROLE_AUDITOR, 0};

@@ -165,12 +165,12 @@ static int run_help(struct cli *c, const struct args *a)
 	(void)a;
 	for (const struct command *const *cmd = commands; *cmd; cmd++)
 		if ((*cmd)->modes & mode && c->role >= (*cmd)->least)
-			printf("  %-24s %s\n", (*cmd)->words, (*cmd)->help);
+			print_help(stdout, 24, (*cmd)->words, (*cmd)->help);
 	if (c->interactive)
 		puts("'?' says what may stand at the cursor, TAB completes, words may be "
 		     "shortened.\n"
-		     "A line may end in '| match x', '| except x', '| last n', '| count', '| "
-		     "no-more', '| display json'.");
+		     "A line may end in '| match x', '| except x', '| last n', '| count',\n"
+		     "'| no-more' or '| display json'.");
 	return 0;
 }
 

@@ -122,3 +122,28 @@ void json_dump(sd_json_variant *v)
 {
 	sd_json_variant_dump(v, SD_JSON_FORMAT_NEWLINE, stdout, NULL);
 }
+
+void print_help(FILE *out, size_t width, const char *word, const char *help)
+{
+	size_t length = strlen(word), indent = 2 + width + 2;
+	size_t column = indent + (length > width ? length - width : 0);
+	const char *gap = "";
+
+	fprintf(out, "  %-*s  ", (int)width, word);
+	while (*help) {
+		char one[OUTPUT_COLUMNS]; /* a longer word is cut, and goes on in the next line */
+		snprintf(one, sizeof(one), "%.*s", (int)strcspn(help, " "), help);
+		if (*gap && column + 1 + strlen(one) >= OUTPUT_COLUMNS) {
+			fprintf(out, "\n%*s", (int)indent, "");
+			column = indent;
+			gap = "";
+		}
+		fputs(gap, out);
+		print_safe(out, one);
+		column += strlen(gap) + strlen(one);
+		help += strlen(one);
+		help += strspn(help, " ");
+		gap = " ";
+	}
+	fputc('\n', out);
+}

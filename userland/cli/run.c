@@ -67,6 +67,16 @@ static void print_accepted(struct cli *c, const char *text, size_t len, bool mor
 	candidates_fini(&list);
 }
 
+/* A test that wants to know which commands have been run names a file for their words and codes. */
+static void take_down(const struct command *cmd, int code)
+{
+	const char *path = getenv("SEKISHO_COMMANDS");
+	_cleanup_fclose_ FILE *f = path ? fopen(path, "ae") : NULL;
+
+	if (f)
+		fprintf(f, "%s\t%d\n", cmd->words, code);
+}
+
 static int run_command(struct cli *c, const struct command *cmd, char *const *words, unsigned n,
 	const char *line, struct output *o)
 {
@@ -91,7 +101,10 @@ static int run_command(struct cli *c, const struct command *cmd, char *const *wo
 	int code = cmd->run(c, &a);
 	output_end(o);
 	c->json = json;
-	return interrupted() ? CLI_INTERRUPTED : code;
+	if (interrupted())
+		code = CLI_INTERRUPTED;
+	take_down(cmd, code);
+	return code;
 }
 
 static int find_and_run(struct cli *c, const char *line, size_t len, struct output *o)

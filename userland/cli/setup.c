@@ -219,9 +219,7 @@ static int apply_route(struct cli *s, const struct answers *a)
 
 	DELETE(s, "interfaces", "management");
 	DELETE(s, "interfaces", "network");
-	r = SET(s, "mail", "enabled", "false");
-	if (r >= 0)
-		r = apply_network(s, "lan", a->text[LAN], a->text[LAN_ADDRESS]);
+	r = apply_network(s, "lan", a->text[LAN], a->text[LAN_ADDRESS]);
 	if (r >= 0)
 		r = apply_network(s, "wan", a->text[WAN], a->text[WAN_ADDRESS]);
 	if (r >= 0 && *gateway && strcmp(gateway, "none") != 0)
@@ -290,8 +288,6 @@ static int setup_network(struct cli *c, sd_json_variant *given)
 			printf("\n%s\n", message(MESSAGE_LEFT));
 		return interrupted() ? CLI_INTERRUPTED : CLI_FAILED;
 	}
-	if (strcmp(a.text[MODE], "route") == 0)
-		puts(message(MESSAGE_NO_MAIL));
 	if (apply(&session, &a) < 0)
 		return CLI_FAILED;
 	return commit(c, &session, !given);

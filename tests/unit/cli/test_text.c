@@ -54,6 +54,27 @@ static void test_table_width(void **state)
 	assert_int_equal(strcspn(row, "\n"), 79);
 }
 
+/* What a word means goes on under itself, and no byte of it steers the terminal. */
+static void test_help(void **state)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	(void)state;
+	print_help(out, 6, "word", "A short one.\033[2J");
+	print_help(out, 6, "a longer word",
+		"One that goes on and on until the line of seventy-nine characters is full.");
+	print_help(out, 6, "none", "");
+	fclose(out);
+	assert_string_equal(text,
+		"  word    A short one.?[2J\n"
+		"  a longer word  One that goes on and on until the line of seventy-nine\n"
+		"          characters is full.\n"
+		"  none    \n");
+	free(text);
+}
+
 static void test_tally(void **state)
 {
 	struct tally *t = calloc(1, sizeof(*t));
@@ -153,6 +174,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_table_width),
+		cmocka_unit_test(test_help),
 		cmocka_unit_test(test_tally),
 		cmocka_unit_test(test_formats),
 		cmocka_unit_test(test_capture),
