@@ -103,7 +103,7 @@ def test_first_login():
     check("? and TAB in operational mode", True)
     t.send("conf\n")
     t.expect("sekisho# ")
-    t.send("set insp\tapp\tBitTorrent act\t?")
+    t.send("set insp\tapplication BitTorrent act\t?")
     t.expect("Cut it")
     t.expect("sekisho# set inspection application BitTorrent action ")
     t.send("drop\n")
